@@ -1,0 +1,1 @@
+//! What runs inside a pod: the agent and the credential_process helper.

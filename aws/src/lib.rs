@@ -1,0 +1,1 @@
+//! STS through the AWS SDK: source credentials, role sessions, error classes.

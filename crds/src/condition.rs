@@ -1,0 +1,145 @@
+//! Types and reasons of conditions, and how a condition changes.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// `AwsGrant`: a session that is served. `AwsIdentity`: AWS knows the caller.
+pub const READY: &str = "Ready";
+/// `AwsGrant`: the identity is there, ready, and allows the grant.
+pub const IDENTITY_READY: &str = "IdentityReady";
+/// `AwsGrant`: the last renewal succeeded.
+pub const REFRESHED: &str = "Refreshed";
+
+/// Reasons, which are also the events' reasons and the metrics' `reason` label.
+pub mod reason {
+    /// A session is in the Secret.
+    pub const ISSUED: &str = "Issued";
+    /// AWS said who the identity is.
+    pub const IDENTIFIED: &str = "Identified";
+    /// The identity allows the grant.
+    pub const ALLOWED: &str = "Allowed";
+    /// `spec.suspend` is true.
+    pub const SUSPENDED: &str = "Suspended";
+    /// The grant was deleted.
+    pub const DELETED: &str = "Deleted";
+    /// No `AwsIdentity` of that name.
+    pub const IDENTITY_NOT_FOUND: &str = "IdentityNotFound";
+    /// The identity's own condition says why.
+    pub const IDENTITY_NOT_READY: &str = "IdentityNotReady";
+    /// No allow rule of the identity covers the grant.
+    pub const NOT_ALLOWED: &str = "NotAllowed";
+    /// A field of the spec cannot be used; the message names it.
+    pub const INVALID_SPEC: &str = "InvalidSpec";
+    /// An object of the Secret's name exists and is not the grant's.
+    pub const SECRET_CONFLICT: &str = "SecretConflict";
+    /// The API server refused or failed a write.
+    pub const SECRET_WRITE_FAILED: &str = "SecretWriteFailed";
+    /// The Secret with the access key is missing or lacks a key.
+    pub const SOURCE_NOT_FOUND: &str = "SourceNotFound";
+    /// AWS throttles.
+    pub const THROTTLED: &str = "Throttled";
+    /// AWS cannot be reached, or fails.
+    pub const UNAVAILABLE: &str = "Unavailable";
+    /// AWS denies the call.
+    pub const ACCESS_DENIED: &str = "AccessDenied";
+    /// AWS refuses the source credentials: expired, deleted, or wrongly signed.
+    pub const SOURCE_REJECTED: &str = "SourceRejected";
+    /// AWS refuses a parameter.
+    pub const INVALID_INPUT: &str = "InvalidInput";
+    /// The session expired, and no new one was to be had.
+    pub const EXPIRED: &str = "Expired";
+    /// The first session is on its way.
+    pub const PENDING: &str = "Pending";
+}
+
+/// A condition as one pass found it; [`merge`] decides whether it is a transition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// One of the types above.
+    pub type_: &'static str,
+    /// `None` is `Unknown`.
+    pub status: Option<bool>,
+    /// One of [`reason`].
+    pub reason: &'static str,
+    /// For people: what happened, and what to do next.
+    pub message: String,
+}
+
+/// Merges findings into conditions: the transition time changes only with the status, and conditions
+/// that this pass did not look at stay.
+#[must_use]
+pub fn merge(
+    old: &[Condition],
+    findings: Vec<Finding>,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let mut conditions = old.to_vec();
+    for finding in findings {
+        let status = match finding.status {
+            Some(true) => "True",
+            Some(false) => "False",
+            None => "Unknown",
+        };
+        let at = conditions
+            .iter()
+            .position(|condition| condition.type_ == finding.type_);
+        let last_transition_time = at
+            .map(|at| &conditions[at])
+            .filter(|condition| condition.status == status)
+            .map_or(Time(now), |condition| {
+                condition.last_transition_time.clone()
+            });
+        let condition = Condition {
+            type_: finding.type_.to_owned(),
+            status: status.to_owned(),
+            reason: finding.reason.to_owned(),
+            message: finding.message,
+            observed_generation: generation,
+            last_transition_time,
+        };
+        match at {
+            Some(at) => conditions[at] = condition,
+            None => conditions.push(condition),
+        }
+    }
+    conditions
+}
+
+/// Whether the condition of that type is `True`.
+#[must_use]
+pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
+    conditions
+        .iter()
+        .any(|condition| condition.type_ == type_ && condition.status == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(status: bool, message: &str) -> Finding {
+        Finding {
+            type_: READY,
+            status: Some(status),
+            reason: reason::ISSUED,
+            message: message.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_transition_time_changes_with_the_status_alone() {
+        let at = |second| Timestamp::new(second, 0).unwrap();
+        let first = merge(&[], vec![ready(true, "a")], Some(1), at(1));
+        let second = merge(&first, vec![ready(true, "b")], Some(2), at(2));
+        assert_eq!(second[0].last_transition_time, Time(at(1)));
+        assert_eq!(
+            (second[0].message.as_str(), second[0].observed_generation),
+            ("b", Some(2))
+        );
+        let third = merge(&second, vec![ready(false, "c")], Some(2), at(3));
+        assert_eq!(third[0].last_transition_time, Time(at(3)));
+        assert_eq!(third.len(), 1);
+        assert!(is_true(&second, READY) && !is_true(&third, READY));
+    }
+}

@@ -1,0 +1,261 @@
+//! `AwsGrant`: what one team may do as which role, for how long.
+
+use crate::{identity::AwsIdentitySpec, names};
+use alter_policy::allow;
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema, ResourceExt};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What one team may do as which role, for how long.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "alter.dev",
+    version = "v1alpha1",
+    kind = "AwsGrant",
+    plural = "awsgrants",
+    shortname = "awsg",
+    category = "alter",
+    namespaced,
+    status = "AwsGrantStatus",
+    doc = "What one team may do as which role, for how long.",
+    printcolumn(json_path = ".spec.roleArn", name = "Role", type_ = "string"),
+    printcolumn(json_path = ".status.conditions[?(@.type=='Ready')].status", name = "Ready", type_ = "string"),
+    printcolumn(json_path = ".status.conditions[?(@.type=='Ready')].reason", name = "Reason", type_ = "string"),
+    printcolumn(json_path = ".status.expiration", name = "Expires", type_ = "date"),
+    printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date"),
+    validation = Rule::new("self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name is no name of an AwsGrant: write at most 50 lower-case letters, digits and -, with a letter or digit at both ends"),
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.secretName) == has(oldSelf.secretName) && (!has(self.secretName) || self.secretName == oldSelf.secretName)").message("secretName cannot change: make another grant"))]
+#[x_kube(validation = Rule::new("!has(self.refreshBefore) || duration(self.refreshBefore) < duration(string(self.durationSeconds) + 's')").message("refreshBefore must be shorter than durationSeconds"))]
+pub struct AwsGrantSpec {
+    /// Name of the AwsIdentity through which the role is assumed.
+    #[serde(default = "default_identity")]
+    #[schemars(length(min = 1, max = 253))]
+    pub identity: String,
+    /// ARN of the role.
+    #[schemars(
+        length(min = 20, max = 2048),
+        regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$")
+    )]
+    #[x_kube(validation = Rule::new("!self.contains('*')").message("roleArn names several roles: write the ARN of one"))]
+    pub role_arn: String,
+    /// The AWS region that the pods' SDKs use.
+    #[schemars(regex(pattern = r"^[a-z]{2,}(-[a-z]{2,})+-[0-9]{1,2}$"))]
+    pub region: String,
+    /// How long a session lives, in seconds.
+    #[serde(default = "default_duration_seconds")]
+    #[schemars(range(min = 900, max = 43200))]
+    pub duration_seconds: i32,
+    /// How long before its expiration a session is renewed, such as 30m; half of its life, but at least 20 minutes, where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20), regex(pattern = r"^([0-9]+(h|m|s))+$"))]
+    pub refresh_before: Option<String>,
+    /// The external ID that the role's trust policy asks for, where the identity's rule lets the grant choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 1224), regex(pattern = r"^[\w+=,.@:/-]*$"))]
+    pub external_id: Option<String>,
+    /// The role session name, where the identity's rule lets the grant choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 64), regex(pattern = r"^[\w+=,.@-]*$"))]
+    pub session_name: Option<String>,
+    /// Session tags, where the identity's rule allows their keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 50))]
+    #[x_kube(validation = Rule::new("self.all(key, !key.lowerAscii().startsWith('alter-') && !key.lowerAscii().startsWith('kubernetes-') && !key.lowerAscii().startsWith('eks-') && !key.lowerAscii().startsWith('aws:'))").message("tags has a reserved key: choose one that does not begin with alter-, kubernetes-, eks- or aws:"))]
+    #[x_kube(validation = Rule::new("self.all(key, key.size() >= 1 && key.size() <= 128 && self[key].size() <= 256)").message("tags has a key or value of a wrong length: keys have 1 to 128 characters, values at most 256"))]
+    pub tags: BTreeMap<String, String>,
+    /// How pods may get the session.
+    #[serde(default = "default_deliveries")]
+    #[schemars(length(min = 1, max = 2))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub deliveries: Vec<Delivery>,
+    /// Which service accounts of the namespace may use the grant; all where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 100),
+        inner(
+            length(min = 1, max = 253),
+            regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+        )
+    )]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub service_accounts: Vec<String>,
+    /// Name of the Secret that holds the session; the grant's name and `-aws` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
+    pub secret_name: Option<String>,
+    /// What the Secret carries beside the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_template: Option<SecretTemplate>,
+    /// Takes the session away, until it is false again.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// How a pod gets a session.
+#[derive(
+    JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Delivery {
+    /// The SDK runs the helper as its `credential_process`.
+    Process,
+    /// The SDK asks the agent's container credentials endpoint on loopback.
+    Endpoint,
+}
+
+/// What the Secret carries beside the session.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretTemplate {
+    /// Labels to add.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 50))]
+    #[x_kube(validation = Rule::new("self.all(key, key != 'app.kubernetes.io/managed-by' && key != 'alter.dev' && !key.startsWith('alter.dev/'))").message("secretTemplate.labels holds a label that is Alter's own: remove it"))]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations to add.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 50))]
+    #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('alter.dev/'))").message("secretTemplate.annotations holds an annotation that is Alter's own: remove it"))]
+    pub annotations: BTreeMap<String, String>,
+    /// Adds `AWS_ACCESS_KEY_ID` and its like for `envFrom`. They expire under a running app.
+    #[serde(default)]
+    pub env: bool,
+}
+
+/// What the operator found.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsGrantStatus {
+    /// `Ready`, `IdentityReady` and `Refreshed`, with their reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The generation of the spec that this status is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// ARN of the session, as STS answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed_role_arn: Option<String>,
+    /// The session's access key id, to find it in CloudTrail; not a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// When the session expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiration: Option<Time>,
+    /// When the session was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_refresh: Option<Time>,
+    /// When the next session is to be issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_refresh: Option<Time>,
+    /// The Secret that holds the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_name: Option<String>,
+}
+
+fn default_identity() -> String {
+    "default".to_owned()
+}
+
+const fn default_duration_seconds() -> i32 {
+    3_600
+}
+
+fn default_deliveries() -> Vec<Delivery> {
+    vec![Delivery::Process, Delivery::Endpoint]
+}
+
+impl From<Delivery> for alter_protocol::Delivery {
+    fn from(delivery: Delivery) -> Self {
+        match delivery {
+            Delivery::Process => Self::Process,
+            Delivery::Endpoint => Self::Endpoint,
+        }
+    }
+}
+
+/// `refreshBefore` is no duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("refreshBefore: {0:?} is no duration: write one such as 30m")]
+pub struct RefreshBeforeError(pub String);
+
+impl AwsGrantSpec {
+    /// The session's life.
+    #[must_use]
+    pub fn duration(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.duration_seconds.into())
+    }
+
+    /// `refreshBefore`, read.
+    pub fn refresh_before(&self) -> Result<Option<SignedDuration>, RefreshBeforeError> {
+        let Some(text) = &self.refresh_before else {
+            return Ok(None);
+        };
+        let read = humantime::parse_duration(text).ok();
+        read.and_then(|duration| SignedDuration::try_from(duration).ok())
+            .map(Some)
+            .ok_or_else(|| RefreshBeforeError(text.clone()))
+    }
+
+    /// What the grant asks of its identity, as plain values.
+    #[must_use]
+    pub fn request<'a>(
+        &'a self,
+        namespace: &'a str,
+        namespace_labels: &'a BTreeMap<String, String>,
+    ) -> allow::Request<'a> {
+        allow::Request {
+            namespace,
+            namespace_labels,
+            role_arn: &self.role_arn,
+            duration_seconds: self.duration_seconds,
+            tags: &self.tags,
+            sets_external_id: self.external_id.is_some(),
+            sets_session_name: self.session_name.is_some(),
+        }
+    }
+}
+
+impl AwsGrant {
+    /// The Secret that holds the grant's session.
+    #[must_use]
+    pub fn secret_name(&self) -> String {
+        self.spec
+            .secret_name
+            .clone()
+            .unwrap_or_else(|| format!("{}{}", self.name_any(), names::secret::SUFFIX))
+    }
+}
+
+/// Why an identity does not allow a grant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAllowed {
+    /// A rule of the identity cannot be read, so none of them decides.
+    #[error(transparent)]
+    Selector(#[from] crate::identity::SelectorError),
+    /// No rule covers the grant.
+    #[error(transparent)]
+    Denied(#[from] allow::Denial),
+}
+
+/// Decides whether an identity allows a grant; gives the index of the rule that does.
+pub fn allows(
+    identity: &AwsIdentitySpec,
+    grant: &AwsGrantSpec,
+    namespace: &str,
+    namespace_labels: &BTreeMap<String, String>,
+) -> Result<usize, NotAllowed> {
+    Ok(allow::decide(
+        &identity.rules()?,
+        &grant.request(namespace, namespace_labels),
+    )?)
+}

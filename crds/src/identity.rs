@@ -1,0 +1,256 @@
+//! `AwsIdentity`: who Alter is when it calls STS, and who may use that.
+
+use alter_policy::allow;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Who Alter is when it calls STS, and which namespaces may ask for which roles through it.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "alter.dev",
+    version = "v1alpha1",
+    kind = "AwsIdentity",
+    plural = "awsidentities",
+    shortname = "awsid",
+    category = "alter",
+    status = "AwsIdentityStatus",
+    doc = "Who Alter is when it calls STS, and which namespaces may ask for which roles through it.",
+    printcolumn(json_path = ".status.arn", name = "Principal", type_ = "string"),
+    printcolumn(
+        json_path = ".status.conditions[?(@.type=='Ready')].status",
+        name = "Ready",
+        type_ = "string"
+    ),
+    printcolumn(
+        json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        name = "Reason",
+        type_ = "string"
+    ),
+    printcolumn(
+        json_path = ".metadata.creationTimestamp",
+        name = "Age",
+        type_ = "date"
+    ),
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsIdentitySpec {
+    /// The region whose STS is called.
+    #[schemars(regex(pattern = r"^[a-z]{2,}(-[a-z]{2,})+-[0-9]{1,2}$"))]
+    pub region: String,
+    /// Endpoints in place of AWS's own: VPC endpoints, emulators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Endpoints>,
+    /// Where Alter's own credentials come from: exactly one of the sources.
+    pub credentials: Credentials,
+    /// What AWS may trust about a session, and tenants therefore do not choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionTemplate>,
+    /// Which namespaces may ask for which roles. What no rule allows is denied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500))]
+    pub allow: Vec<AllowRule>,
+}
+
+/// Endpoints in place of AWS's own.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoints {
+    /// URL of STS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''").message("endpoints.sts is no URL: write one such as https://sts.us-east-1.amazonaws.com"))]
+    pub sts: Option<String>,
+}
+
+/// Where Alter's own credentials come from.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.ambient) != has(self.accessKey)").message("credentials must name exactly one source: write either ambient or accessKey"))]
+pub struct Credentials {
+    /// The operator's own default chain: IRSA, EKS Pod Identity, instance metadata, environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ambient: Option<Ambient>,
+    /// An IAM user's access key in a Secret of the operator's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key: Option<AccessKey>,
+}
+
+/// The operator's own default chain; has no settings.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ambient {}
+
+/// An access key in a Secret.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessKey {
+    /// The Secret, in the operator's namespace, with the keys `accessKeyId` and `secretAccessKey`.
+    pub secret_ref: SecretRef,
+}
+
+/// A Secret of the operator's namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretRef {
+    /// Its name.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
+    pub name: String,
+}
+
+/// Templates over `{namespace}`, `{grant}` and `{cluster}`.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionTemplate {
+    /// The role session name; `alter.{namespace}.{grant}` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub name: Option<String>,
+    /// The source identity. The role's trust policy must allow sts:SetSourceIdentity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub source_identity: Option<String>,
+    /// The external ID that the role's trust policy asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1224))]
+    pub external_id: Option<String>,
+    /// Alter's own session tags. The role's trust policy must allow sts:TagSession.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<SessionTags>,
+}
+
+/// Alter's own session tags.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionTags {
+    /// Whether sessions carry `alter-namespace`, `alter-grant` and `alter-cluster`.
+    pub enabled: bool,
+}
+
+/// These namespaces may ask for these roles.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowRule {
+    /// Which namespaces: by name, or by label.
+    pub namespaces: NamespaceRule,
+    /// ARNs of roles, in which `*` stands for any characters, as in IAM policies.
+    #[schemars(length(min = 1, max = 100), inner(length(min = 20, max = 2048)))]
+    pub role_arns: Vec<String>,
+    /// The longest session, in seconds; as the role itself allows where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 900, max = 43200))]
+    pub max_duration_seconds: Option<i32>,
+    /// Session tag keys that grants may set; `*` stands for any that is not reserved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 128)))]
+    pub tag_keys: Vec<String>,
+    /// `FromGrant` lets grants choose their external ID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<FromGrant>,
+    /// `FromGrant` lets grants choose their session name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_name: Option<FromGrant>,
+}
+
+/// Hands a choice over to grants.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromGrant {
+    /// The grant chooses.
+    FromGrant,
+}
+
+/// Namespaces by name or by label.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.names) || has(self.selector)").message("namespaces selects none: write names, or a selector; an empty selector selects every namespace"))]
+pub struct NamespaceRule {
+    /// Exact names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 500), inner(length(min = 1, max = 63)))]
+    pub names: Vec<String>,
+    /// A label selector; an empty one selects every namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+}
+
+/// What the operator found.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsIdentityStatus {
+    /// `Ready`, with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The account that AWS says the operator is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+    /// The principal that AWS says the operator is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// When AWS last said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_checked: Option<Time>,
+    /// The generation of the spec that this status is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+}
+
+/// A label selector that Kubernetes would not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "spec.allow[{rule}].namespaces.selector: operator {operator:?} is unknown: write In, NotIn, Exists or DoesNotExist"
+)]
+pub struct SelectorError {
+    /// Index of the rule.
+    pub rule: usize,
+    /// The operator.
+    pub operator: String,
+}
+
+impl AwsIdentitySpec {
+    /// The allow rules as plain values. The order, and so the index, stays.
+    pub fn rules(&self) -> Result<Vec<allow::Rule>, SelectorError> {
+        let rule = |(index, rule): (usize, &AllowRule)| {
+            let selector = rule.namespaces.selector.as_ref();
+            Ok(allow::Rule {
+                namespaces: allow::Namespaces {
+                    names: rule.namespaces.names.clone(),
+                    selector: selector.map(|own| plain(own, index)).transpose()?,
+                },
+                role_arns: rule.role_arns.clone(),
+                max_duration_seconds: rule.max_duration_seconds,
+                tag_keys: rule.tag_keys.clone(),
+                external_id_from_grant: rule.external_id.is_some(),
+                session_name_from_grant: rule.session_name.is_some(),
+            })
+        };
+        self.allow.iter().enumerate().map(rule).collect()
+    }
+}
+
+fn plain(selector: &LabelSelector, rule: usize) -> Result<allow::Selector, SelectorError> {
+    use allow::Requirement;
+    let labels = selector.match_labels.iter().flatten();
+    let mut requirements: Vec<_> = labels
+        .map(|(key, value)| Requirement::In(key.clone(), vec![value.clone()]))
+        .collect();
+    for expression in selector.match_expressions.iter().flatten() {
+        let key = expression.key.clone();
+        let values = expression.values.clone().unwrap_or_default();
+        requirements.push(match expression.operator.as_str() {
+            "In" => Requirement::In(key, values),
+            "NotIn" => Requirement::NotIn(key, values),
+            "Exists" => Requirement::Exists(key),
+            "DoesNotExist" => Requirement::DoesNotExist(key),
+            other => {
+                return Err(SelectorError {
+                    rule,
+                    operator: other.to_owned(),
+                });
+            }
+        });
+    }
+    Ok(allow::Selector { requirements })
+}

@@ -1,0 +1,15 @@
+//! The kinds of `alter.dev/v1alpha1`, and the names that Alter gives things in a cluster.
+//!
+//! The plain values that `alter-policy` decides over, and those that `alter-protocol` writes, are made
+//! from the kinds here and nowhere else.
+
+// The schema derive re-emits the types inside a function, where the lint takes them for unreachable.
+#![allow(unreachable_pub)]
+
+pub mod condition;
+pub mod grant;
+pub mod identity;
+pub mod names;
+
+pub use grant::{AwsGrant, AwsGrantSpec, AwsGrantStatus};
+pub use identity::{AwsIdentity, AwsIdentitySpec, AwsIdentityStatus};

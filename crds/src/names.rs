@@ -1,0 +1,85 @@
+//! Names that stand in a cluster: annotations, labels, field managers, Secret types and keys.
+
+/// The API group.
+pub const GROUP: &str = "alter.dev";
+
+/// Annotations of pods.
+pub mod pod {
+    /// One or more grant names, comma-separated; the first is the default profile.
+    pub const GRANT: &str = "alter.dev/grant";
+    /// How the pod gets its session; `process` where absent.
+    pub const DELIVERY: &str = "alter.dev/delivery";
+    /// Which containers, comma-separated; all where absent.
+    pub const CONTAINERS: &str = "alter.dev/containers";
+    /// JSON of requests and limits for the agent.
+    pub const AGENT_RESOURCES: &str = "alter.dev/agent-resources";
+    /// [`CONFLICT_KEEP`]: the pod's own variables may outrank the delivery.
+    pub const CONFLICT: &str = "alter.dev/conflict";
+    /// The only value of [`CONFLICT`].
+    pub const CONFLICT_KEEP: &str = "keep";
+
+    /// The injected init container.
+    pub const AGENT_CONTAINER: &str = "alter-agent";
+    /// The memory-backed volume that agent and app share.
+    pub const SHARED_VOLUME: &str = "alter";
+    /// Followed by the grant's name: the volume with its Secret.
+    pub const GRANT_VOLUME_PREFIX: &str = "alter-grant-";
+}
+
+/// The Secret that holds a grant's session.
+pub mod secret {
+    /// `type` of a session's Secret.
+    pub const SESSION_TYPE: &str = "alter.dev/aws-session";
+    /// Follows the grant's name, unless `spec.secretName` says otherwise.
+    pub const SUFFIX: &str = "-aws";
+    /// Label: the grant's name.
+    pub const GRANT_LABEL: &str = "alter.dev/grant";
+    /// Annotation: the grant's UID. The Secret belongs to that very object.
+    pub const GRANT_UID: &str = "alter.dev/grant-uid";
+    /// Annotation: when the session was issued, RFC 3339.
+    pub const ISSUED_AT: &str = "alter.dev/issued-at";
+    /// Annotation: when the session expires, RFC 3339.
+    pub const EXPIRATION: &str = "alter.dev/expiration";
+    /// Annotation: the session's access key id, which is no secret.
+    pub const ACCESS_KEY_ID: &str = "alter.dev/access-key-id";
+    /// Annotation: ARN of the assumed role, as STS answered.
+    pub const ASSUMED_ROLE_ARN: &str = "alter.dev/assumed-role-arn";
+    /// Annotation: a digest of everything that the session and the files depend on.
+    pub const INPUT_DIGEST: &str = "alter.dev/input-digest";
+    /// Annotation: since when the session is taken away, RFC 3339; absent while it is served.
+    pub const REVOKED_AT: &str = "alter.dev/revoked-at";
+
+    /// `type` of the Secret with the webhook's certificates.
+    pub const CERTIFICATE_TYPE: &str = "alter.dev/webhook-certificate";
+}
+
+/// Labels that every object made by Alter carries.
+pub mod label {
+    /// Kubernetes' recommended label.
+    pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+    /// Value of [`MANAGED_BY`] on objects that the operator makes.
+    pub const OPERATOR: &str = "alter-operator";
+}
+
+/// Field managers of server-side apply.
+pub mod field_manager {
+    /// Sessions' Secrets.
+    pub const SECRET: &str = "alter-operator/secret";
+    /// Status of both kinds.
+    pub const STATUS: &str = "alter-operator/status";
+    /// `caBundle` of the webhook configurations, and the certificate's Secret.
+    pub const CERTIFICATE: &str = "alter-operator/certificate";
+}
+
+/// Keys of the Secret that `spec.credentials.accessKey.secretRef` of an identity names.
+pub mod access_key {
+    /// `AKIA…`
+    pub const ACCESS_KEY_ID: &str = "accessKeyId";
+    /// The secret access key.
+    pub const SECRET_ACCESS_KEY: &str = "secretAccessKey";
+    /// Optional: of temporary credentials.
+    pub const SESSION_TOKEN: &str = "sessionToken";
+}
+
+/// What reports events, and the name of the operator's Lease.
+pub const OPERATOR: &str = "alter-operator";

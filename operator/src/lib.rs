@@ -1,0 +1,1 @@
+//! Controllers of AwsIdentity and AwsGrant, and the keeper of the webhook certificate.

@@ -1,0 +1,10 @@
+//! The decisions of Alter over plain values: who may ask for which role, what a session is called and
+//! tagged, and when it is renewed. No I/O, no clock, no Kubernetes or SDK types.
+
+pub mod allow;
+pub mod arn;
+pub mod name;
+pub mod refresh;
+pub mod service_account;
+pub mod tag;
+pub mod template;

@@ -1,0 +1,9 @@
+//! What the parts of Alter say to each other: the documents in a grant's Secret, the session in each
+//! SDK's form, and the layout of the volume that the agent shares with the app. No I/O.
+
+pub mod grant;
+pub mod pod;
+pub mod session;
+
+pub use grant::{Delivery, GrantDocument, Revocation};
+pub use session::Session;

@@ -1,0 +1,51 @@
+//! Where things stand inside a pod: agreed between webhook, agent and helper.
+
+/// The memory-backed volume that the agent writes and the app's containers mount read-only.
+pub const SHARED_DIR: &str = "/var/run/alter";
+/// The agent's unix socket, mode 0666 in the pod's own volume.
+pub const SOCKET: &str = "/var/run/alter/agent.sock";
+/// The helper, copied here by the agent.
+pub const HELPER: &str = "/var/run/alter/bin/credential-process";
+/// The SDKs' config file: one profile a grant.
+pub const CONFIG_FILE: &str = "/var/run/alter/aws/config";
+/// The loopback endpoint's authorization token; no newline at its end, which SDKs refuse.
+pub const TOKEN_FILE: &str = "/var/run/alter/token";
+/// Where the grants' Secrets are mounted in the agent's container alone, a folder a grant.
+pub const GRANTS_DIR: &str = "/var/run/alter-grants";
+
+/// The container credentials endpoint listens here, in the pod's own network.
+pub const ENDPOINT_ADDRESS: &str = "127.0.0.1:9911";
+/// Followed by the grant's name.
+pub const ENDPOINT_PATH: &str = "/v1/credentials/";
+
+/// The Secret's key for the `credential_process` document.
+pub const CREDENTIALS_JSON: &str = "credentials.json";
+/// The Secret's key for the shared credentials file.
+pub const CREDENTIALS_FILE: &str = "credentials";
+/// The Secret's key for [`crate::GrantDocument`].
+pub const GRANT_JSON: &str = "grant.json";
+
+/// The environment of the agent's container.
+pub mod env {
+    /// Grants in the order of the annotation, comma-separated; the first is the default profile.
+    pub const GRANTS: &str = "ALTER_GRANTS";
+    /// The pod's delivery.
+    pub const DELIVERY: &str = "ALTER_DELIVERY";
+    /// The pod's service account, by the downward API.
+    pub const SERVICE_ACCOUNT: &str = "ALTER_SERVICE_ACCOUNT";
+}
+
+/// What helper and startup probe say to the agent over the socket: one line, then the answer until EOF.
+///
+/// The answer is a status line, then a body: `ok\n` with a document, or `error\n` with one line for
+/// people. `session <grant>` asks for a session, `ready` whether the app may start.
+pub mod socket {
+    /// Asks for the session of the grant that follows.
+    pub const SESSION: &str = "session ";
+    /// Asks whether every grant of the pod has been served at least once.
+    pub const READY: &str = "ready";
+    /// The first line of an answer that holds what was asked for.
+    pub const OK: &str = "ok\n";
+    /// The first line of an answer that says why not.
+    pub const ERROR: &str = "error\n";
+}

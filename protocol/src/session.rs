@@ -1,0 +1,259 @@
+//! One set of temporary credentials, and how each kind of SDK provider wants to read it.
+//!
+//! The forms follow the AWS SDKs and Tools Reference Guide: "Process credential provider" and
+//! "Container credential provider".
+
+use jiff::{SignedDuration, Timestamp, Unit};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// A text that holds secrets: zeroed when dropped.
+pub type SecretText = Zeroizing<String>;
+
+/// One set of temporary credentials with its expiration.
+///
+/// Has no `Display`, and a `Debug` that shows the access key id and the expiration alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The access key id, `ASIA…`; not a secret.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: SecretText,
+    /// The session token.
+    pub session_token: SecretText,
+    /// When AWS stops accepting the session.
+    pub expiration: Timestamp,
+}
+
+/// Why a `credentials.json` is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// Not the JSON that Alter writes. Carries the place, never the text.
+    #[error("credentials.json is not a session: {category} at line {line}, column {column}")]
+    Decode {
+        /// `syntax`, `data` or `eof`.
+        category: &'static str,
+        /// 1-based.
+        line: usize,
+        /// 1-based.
+        column: usize,
+    },
+    /// A version of the document that this program does not know.
+    #[error("credentials.json has Version {0}; this program reads version 1")]
+    Version(u32),
+    /// `Expiration` is no RFC 3339 time.
+    #[error("credentials.json has an Expiration that is no RFC 3339 time")]
+    Expiration,
+}
+
+/// The document of `credential_process`, version 1.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ProcessDocument<'a> {
+    version: u32,
+    access_key_id: std::borrow::Cow<'a, str>,
+    secret_access_key: std::borrow::Cow<'a, str>,
+    session_token: std::borrow::Cow<'a, str>,
+    expiration: String,
+}
+
+/// The document of the container credentials endpoint.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ContainerDocument<'a> {
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    token: &'a str,
+    expiration: String,
+}
+
+impl Session {
+    /// Whether AWS still accepts the session at `now`.
+    #[must_use]
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        now < self.expiration
+    }
+
+    /// How long the session still lives; zero or negative once it has expired.
+    #[must_use]
+    pub fn remaining(&self, now: Timestamp) -> SignedDuration {
+        self.expiration.duration_since(now)
+    }
+
+    /// The `credential_process` document, version 1, which is also the Secret's `credentials.json`.
+    #[must_use]
+    pub fn to_process_json(&self) -> SecretText {
+        json(&ProcessDocument {
+            version: 1,
+            access_key_id: self.access_key_id.as_str().into(),
+            secret_access_key: self.secret_access_key.as_str().into(),
+            session_token: self.session_token.as_str().into(),
+            expiration: rfc3339(self.expiration),
+        })
+    }
+
+    /// The body of the container credentials endpoint.
+    #[must_use]
+    pub fn to_container_json(&self) -> SecretText {
+        json(&ContainerDocument {
+            access_key_id: &self.access_key_id,
+            secret_access_key: &self.secret_access_key,
+            token: &self.session_token,
+            expiration: rfc3339(self.expiration),
+        })
+    }
+
+    /// A shared credentials file with the session under each of `profiles`.
+    #[must_use]
+    pub fn to_shared_credentials(&self, profiles: &[&str]) -> SecretText {
+        let mut file = Zeroizing::new(String::with_capacity(
+            profiles.len() * (self.session_token.len() + 256),
+        ));
+        for profile in profiles {
+            for part in [
+                "[",
+                profile,
+                "]\naws_access_key_id = ",
+                &self.access_key_id,
+                "\naws_secret_access_key = ",
+                &self.secret_access_key,
+                "\naws_session_token = ",
+                &self.session_token,
+                "\n",
+            ] {
+                file.push_str(part);
+            }
+        }
+        file
+    }
+
+    /// Reads a Secret's `credentials.json`.
+    pub fn from_process_json(text: &[u8]) -> Result<Self, SessionError> {
+        let document: ProcessDocument<'_> =
+            serde_json::from_slice(text).map_err(|error| SessionError::Decode {
+                category: match error.classify() {
+                    serde_json::error::Category::Syntax => "syntax",
+                    serde_json::error::Category::Eof => "eof",
+                    _ => "data",
+                },
+                line: error.line(),
+                column: error.column(),
+            })?;
+        if document.version != 1 {
+            return Err(SessionError::Version(document.version));
+        }
+        Ok(Self {
+            access_key_id: document.access_key_id.into_owned(),
+            secret_access_key: Zeroizing::new(document.secret_access_key.into_owned()),
+            session_token: Zeroizing::new(document.session_token.into_owned()),
+            expiration: document
+                .expiration
+                .parse()
+                .map_err(|_| SessionError::Expiration)?,
+        })
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("access_key_id", &self.access_key_id)
+            .field("expiration", &self.expiration)
+            .finish_non_exhaustive()
+    }
+}
+
+/// RFC 3339 in UTC, whole seconds, with `Z`: the one form that every SDK parser accepts.
+#[must_use]
+pub fn rfc3339(time: Timestamp) -> String {
+    let seconds = time.round(
+        jiff::TimestampRound::new()
+            .smallest(Unit::Second)
+            .mode(jiff::RoundMode::Floor),
+    );
+    seconds.unwrap_or(time).to_string()
+}
+
+fn json<T: Serialize>(document: &T) -> SecretText {
+    // Structs of strings and numbers: serialising them has no way to fail.
+    Zeroizing::new(serde_json::to_string(document).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Session {
+        Session {
+            access_key_id: "ASIAEXAMPLE".to_owned(),
+            secret_access_key: Zeroizing::new("s3cr3t/key".to_owned()),
+            session_token: Zeroizing::new("tok3n==".to_owned()),
+            expiration: "2026-11-22T05:00:00.75Z".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn process_document_has_the_form_every_sdk_reads() {
+        let json: serde_json::Value = serde_json::from_str(&session().to_process_json()).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "Version": 1,
+                "AccessKeyId": "ASIAEXAMPLE",
+                "SecretAccessKey": "s3cr3t/key",
+                "SessionToken": "tok3n==",
+                "Expiration": "2026-11-22T05:00:00Z",
+            })
+        );
+    }
+
+    #[test]
+    fn container_document_has_the_form_every_sdk_reads() {
+        let json: serde_json::Value = serde_json::from_str(&session().to_container_json()).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "AccessKeyId": "ASIAEXAMPLE",
+                "SecretAccessKey": "s3cr3t/key",
+                "Token": "tok3n==",
+                "Expiration": "2026-11-22T05:00:00Z",
+            })
+        );
+    }
+
+    #[test]
+    fn shared_credentials_file_repeats_the_session_under_each_profile() {
+        let file = session().to_shared_credentials(&["bedrock", "default"]);
+        let section = "aws_access_key_id = ASIAEXAMPLE\naws_secret_access_key = s3cr3t/key\n\
+                       aws_session_token = tok3n==\n";
+        assert_eq!(*file, format!("[bedrock]\n{section}[default]\n{section}"));
+    }
+
+    #[test]
+    fn process_document_is_read_back() {
+        let read = Session::from_process_json(session().to_process_json().as_bytes()).unwrap();
+        assert_eq!(read.secret_access_key, session().secret_access_key);
+        assert_eq!(read.expiration, "2026-11-22T05:00:00Z".parse().unwrap());
+    }
+
+    #[test]
+    fn errors_never_quote_the_document() {
+        let error = Session::from_process_json(
+            br#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":["hunter2"]}"#,
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+        assert!(error.contains("data at line 1"), "{error}");
+    }
+
+    #[test]
+    fn debug_never_shows_a_secret() {
+        let shown = format!("{:?}", session());
+        assert!(shown.contains("ASIAEXAMPLE"));
+        assert!(
+            !shown.contains("s3cr3t") && !shown.contains("tok3n"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! What every server of Alter needs once: logging, metrics, health, shutdown, TLS.

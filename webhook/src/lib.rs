@@ -1,0 +1,1 @@
+//! Injects the agent into pods, and validates both kinds.
