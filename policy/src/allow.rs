@@ -177,10 +177,10 @@ pub fn decide(allow: &[Rule], request: &Request<'_>) -> Result<usize, Denial> {
 }
 
 /// A pattern that cannot be read names no role.
-fn names_role(rule: &Rule, role: &RoleArn<'_>) -> bool {
+fn names_role(rule: &Rule, wanted: &RoleArn<'_>) -> bool {
     rule.role_arns
         .iter()
-        .any(|text| RoleArnPattern::parse(text).is_ok_and(|pattern| pattern.matches(role)))
+        .any(|text| RoleArnPattern::parse(text).is_ok_and(|pattern| pattern.matches(wanted)))
 }
 
 fn within_limits(index: usize, rule: &Rule, request: &Request<'_>) -> Result<(), Denial> {

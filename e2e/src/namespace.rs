@@ -1,0 +1,117 @@
+//! A namespace and an identity of its own for each test; everything in it is shown when the test fails.
+
+use crate::{Failure, kubectl, leak::Witness};
+use futures::FutureExt;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, PostParams},
+};
+use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe};
+
+/// Where a test lives.
+#[derive(Clone)]
+pub struct TestNamespace {
+    /// The cluster.
+    pub client: Client,
+    /// Name of the namespace, and of the test's own `AwsIdentity`.
+    pub name: String,
+}
+
+/// Runs a test in a namespace of its own, which goes afterwards.
+///
+/// Every session of the namespace is witnessed, and at the end no log, event, status or metric may hold
+/// its secrets.
+pub async fn with_temp_namespace<F, Fut>(
+    test: &str,
+    labels: &[(&str, &str)],
+    body: F,
+) -> Result<(), Failure>
+where
+    F: FnOnce(TestNamespace) -> Fut,
+    Fut: Future<Output = Result<(), Failure>>,
+{
+    // A provider may be there already, from another test of this program.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client = Client::try_default().await?;
+    let name = format!("{test}-{}", std::process::id());
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces
+        .create(&PostParams::default(), &namespace(&name, labels))
+        .await?;
+    let witness = Witness::start(&client, &name);
+    let here = TestNamespace {
+        client,
+        name: name.clone(),
+    };
+    let outcome = match AssertUnwindSafe(body(here)).catch_unwind().await {
+        Ok(Ok(())) => witness.finish(&name).await,
+        Ok(Err(failure)) => Err(failure),
+        Err(panic) => {
+            show(&name).await;
+            std::panic::resume_unwind(panic)
+        }
+    };
+    if outcome.is_err() {
+        show(&name).await;
+    }
+    let _ = kubectl::run(&[
+        "delete",
+        "awsidentity",
+        &name,
+        "--ignore-not-found",
+        "--wait=false",
+    ])
+    .await;
+    namespaces
+        .delete(&name, &DeleteParams::background())
+        .await?;
+    outcome
+}
+
+fn namespace(name: &str, labels: &[(&str, &str)]) -> Namespace {
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(name.to_owned());
+    let labels = labels
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    namespace.metadata.labels = Some(labels.collect::<BTreeMap<_, _>>());
+    namespace
+}
+
+/// Shows what a person would look at, Secrets left out.
+async fn show(namespace: &str) {
+    let commands: [&[&str]; 6] = [
+        &["get", "pods,awsgrants", "-n", namespace, "-o", "wide"],
+        &["get", "awsgrants", "-n", namespace, "-o", "yaml"],
+        &["get", "awsidentity", namespace, "-o", "yaml"],
+        &[
+            "get",
+            "events",
+            "-n",
+            namespace,
+            "--sort-by",
+            ".lastTimestamp",
+        ],
+        &["describe", "pods", "-n", namespace],
+        &[
+            "logs",
+            "-n",
+            crate::SYSTEM_NAMESPACE,
+            "-l",
+            "app.kubernetes.io/name=alter",
+            "--prefix",
+            "--tail",
+            "60",
+        ],
+    ];
+    for command in commands {
+        let shown = kubectl::run(command)
+            .await
+            .unwrap_or_else(|error| error.to_string());
+        eprintln!("--- kubectl {}\n{shown}", command.join(" "));
+    }
+    for text in crate::leak::pod_logs(namespace).await.unwrap_or_default() {
+        eprintln!("--- log\n{text}");
+    }
+}

@@ -1,0 +1,73 @@
+//! Unchanged SDKs in annotated pods.
+
+use alter_e2e::{
+    Failure,
+    fixture::{IDLE, python_pod},
+    kubectl, with_temp_namespace,
+};
+
+const WHO: &str = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])";
+
+const CONVERSE: &str = r"
+import boto3
+bedrock = boto3.client('bedrock-runtime')
+ask = dict(modelId='anthropic.claude-3-haiku-20240307-v1:0', messages=[{'role': 'user', 'content': [{'text': 'hello'}]}])
+print(bedrock.converse(**ask)['output']['message']['content'][0]['text'])
+stream = bedrock.converse_stream(**ask)['stream']
+print(''.join(e['contentBlockDelta']['delta']['text'] for e in stream if 'contentBlockDelta' in e))
+";
+
+const S3: &str = r"
+import boto3
+s3 = boto3.client('s3')
+s3.put_object(Bucket='alter-e2e', Key='a/b c+d', Body=b'kept')
+print(s3.get_object(Bucket='alter-e2e', Key='a/b c+d')['Body'].read().decode())
+";
+
+async fn boto3_works(delivery: &str) -> Result<(), Failure> {
+    with_temp_namespace(&format!("boto3-{delivery}"), &[], async |here| {
+        here.identity().await?;
+        here.ready_grant("bedrock", "").await?;
+        let annotations = format!("alter.dev/grant: bedrock, alter.dev/delivery: {delivery}");
+        here.ready_pod("app", &python_pod("app", &annotations, IDLE))
+            .await?;
+        let arn = here.python("app", WHO).await?;
+        let expected = format!("assumed-role/team-a-bedrock/alter.{}.bedrock", here.name);
+        assert!(arn.trim_end().ends_with(&expected), "{arn}");
+        let answers = here.python("app", CONVERSE).await?;
+        assert_eq!(
+            answers.lines().filter(|line| !line.is_empty()).count(),
+            2,
+            "{answers}"
+        );
+        assert_eq!(here.python("app", S3).await?.trim_end(), "kept");
+        let cli = [
+            "aws",
+            "sts",
+            "get-caller-identity",
+            "--query",
+            "Arn",
+            "--output",
+            "text",
+        ];
+        let output = kubectl::exec(&here.name, "app", "app", &cli).await?;
+        assert!(
+            output.stdout.trim_end().ends_with(&expected),
+            "{}{}",
+            output.stdout,
+            output.stderr
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn boto3_and_the_cli_work_with_process() -> Result<(), Failure> {
+    boto3_works("process").await
+}
+
+#[tokio::test]
+async fn boto3_and_the_cli_work_with_endpoint() -> Result<(), Failure> {
+    boto3_works("endpoint").await
+}
