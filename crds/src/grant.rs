@@ -26,26 +26,24 @@ use std::collections::BTreeMap;
     printcolumn(json_path = ".status.conditions[?(@.type=='Ready')].reason", name = "Reason", type_ = "string"),
     printcolumn(json_path = ".status.expiration", name = "Expires", type_ = "date"),
     printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date"),
-    validation = Rule::new("self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name is no name of an AwsGrant: write at most 50 lower-case letters, digits and -, with a letter or digit at both ends"),
+    validation = Rule::new("self.metadata.name.size() <= 50 && !self.metadata.name.contains('.')").message("metadata.name is no name of an AwsGrant: write at most 50 lower-case letters, digits and -, with a letter or digit at both ends"),
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.secretName) == has(oldSelf.secretName) && (!has(self.secretName) || self.secretName == oldSelf.secretName)").message("secretName cannot change: make another grant"))]
-#[x_kube(validation = Rule::new("!has(self.refreshBefore) || duration(self.refreshBefore) < duration(string(self.durationSeconds) + 's')").message("refreshBefore must be shorter than durationSeconds"))]
+#[x_kube(validation = Rule::new("!has(self.refreshBefore) || (self.refreshBefore.matches('^([0-9]+(h|m|s))+$') && duration(self.refreshBefore).getSeconds() < self.durationSeconds)").message("refreshBefore must be a duration shorter than durationSeconds: write one such as 30m"))]
 pub struct AwsGrantSpec {
     /// Name of the AwsIdentity through which the role is assumed.
     #[serde(default = "default_identity")]
     #[schemars(length(min = 1, max = 253))]
     pub identity: String,
     /// ARN of the role.
-    #[schemars(
-        length(min = 20, max = 2048),
-        regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$")
-    )]
-    #[x_kube(validation = Rule::new("!self.contains('*')").message("roleArn names several roles: write the ARN of one"))]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$')").message("roleArn is no ARN of a role: write one such as arn:aws:iam::111122223333:role/name"))]
     pub role_arn: String,
     /// The AWS region that the pods' SDKs use.
-    #[schemars(regex(pattern = r"^[a-z]{2,}(-[a-z]{2,})+-[0-9]{1,2}$"))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z]{2,}(-[a-z]{2,})+-[0-9]{1,2}$')").message("region is no AWS region: write one such as us-east-1"))]
     pub region: String,
     /// How long a session lives, in seconds.
     #[serde(default = "default_duration_seconds")]
@@ -53,15 +51,17 @@ pub struct AwsGrantSpec {
     pub duration_seconds: i32,
     /// How long before its expiration a session is renewed, such as 30m; half of its life, but at least 20 minutes, where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 20), regex(pattern = r"^([0-9]+(h|m|s))+$"))]
+    #[schemars(length(max = 20))]
     pub refresh_before: Option<String>,
     /// The external ID that the role's trust policy asks for, where the identity's rule lets the grant choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 1224), regex(pattern = r"^[\w+=,.@:/-]*$"))]
+    #[schemars(length(max = 1224))]
+    #[x_kube(validation = Rule::new("self.size() >= 2 && self.matches('^[A-Za-z0-9_+=,.@:/-]*$')").message("externalId is no external ID: write 2 to 1224 letters, digits and any of _+=,.@:/-"))]
     pub external_id: Option<String>,
     /// The role session name, where the identity's rule lets the grant choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 64), regex(pattern = r"^[\w+=,.@-]*$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.size() >= 2 && self.matches('^[A-Za-z0-9_+=,.@-]*$')").message("sessionName is no role session name: write 2 to 64 letters, digits and any of _+=,.@-"))]
     pub session_name: Option<String>,
     /// Session tags, where the identity's rule allows their keys.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -38,7 +38,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct AwsIdentitySpec {
     /// The region whose STS is called.
-    #[schemars(regex(pattern = r"^[a-z]{2,}(-[a-z]{2,})+-[0-9]{1,2}$"))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z]{2,}(-[a-z]{2,})+-[0-9]{1,2}$')").message("region is no AWS region: write one such as us-east-1"))]
     pub region: String,
     /// Endpoints in place of AWS's own: VPC endpoints, emulators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
