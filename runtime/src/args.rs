@@ -1,0 +1,60 @@
+//! The arguments that every server takes.
+
+use crate::logging;
+use std::net::SocketAddr;
+
+/// The arguments that every server takes; flatten them into the program's own.
+#[derive(clap::Args, Clone, Debug)]
+pub struct ServerArgs {
+    /// Where /livez, /readyz and /metrics are served, over plain HTTP.
+    #[arg(long, env = "ALTER_HEALTH_ADDRESS", default_value = "0.0.0.0:8081")]
+    pub health_address: SocketAddr,
+    /// What is logged: a level, or `target=level` pairs separated by commas.
+    #[arg(long, env = "ALTER_LOG", default_value = "info", value_parser = logging::check_filter)]
+    pub log: String,
+    /// The form of a log line.
+    #[arg(long, env = "ALTER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line, for log collectors.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(clap::Parser)]
+    struct Program {
+        #[command(flatten)]
+        server: ServerArgs,
+    }
+
+    #[test]
+    fn nothing_needs_to_be_set() {
+        let args = Program::parse_from(["program"]).server;
+        assert_eq!(args.health_address, "0.0.0.0:8081".parse().unwrap());
+        assert_eq!(args.log, "info");
+        assert_eq!(args.log_format, LogFormat::Json);
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_read_stops_the_program_at_its_start() {
+        let error = Program::try_parse_from(["program", "--log", "kube=loud"])
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("kube=loud") && error.contains("alter_operator=debug"),
+            "{error}"
+        );
+    }
+}
