@@ -15,8 +15,13 @@ pub const DENIED_ROLE: &str = "arn:aws:iam::000000000000:role/denied";
 
 /// Image of the pods that run Python, boto3 and the AWS CLI.
 #[must_use]
-pub fn python_image() -> &'static str {
-    option_env!("ALTER_E2E_PYTHON_IMAGE").unwrap_or("alter-e2e/python:local")
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test has no arguments; e2e/run sets it"
+)]
+pub fn python_image() -> String {
+    std::env::var("ALTER_E2E_PYTHON_IMAGE")
+        .unwrap_or_else(|_| "set-ALTER_E2E_PYTHON_IMAGE".to_owned())
 }
 
 /// An identity of the namespace's name, which allows it every role of the emulator's account.

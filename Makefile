@@ -1,0 +1,66 @@
+# The only entry point. `make help` lists what there is.
+export ALTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/alter
+# In the cache, so that a fresh clone does not build its dependencies anew.
+export CARGO_TARGET_DIR ?= $(ALTER_CACHE)/target
+CRDS = charts/alter/files/crds
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-clean test unit lint crds check-crds chart sdks deny e2e e2e-clean images push bench clean-cache
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Shows Alter at work on a local cluster, and leaves it up
+	@e2e/demo/run
+
+demo-clean: ## Removes what `make demo` left
+	@e2e/demo/clean
+
+test: ## Everything that CI runs; closes with the count of passed and failed
+	@.ci/test
+
+unit: ## Unit tests and tests of single programs
+	cargo test --workspace --exclude alter-e2e
+
+lint: ## Format and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package alter-e2e --test e2e -- -D warnings
+
+crds: ## Writes the CRDs into the chart
+	cargo run --quiet --package alter-crds --bin crdgen $(CRDS)
+
+check-crds: ## Fails when the chart's CRDs are stale
+	@fresh=$$(mktemp -d) && trap 'rm -r "$$fresh"' EXIT && \
+	  cargo run --quiet --package alter-crds --bin crdgen "$$fresh" && \
+	  diff --recursive "$$fresh" $(CRDS) || { echo 'the CRDs are stale: run make crds' >&2; exit 1; }
+
+chart: ## Tests of the chart
+	@e2e/cluster/tools helm
+	@charts/tests/run
+
+sdks: ## Five SDKs take credentials from an agent on loopback
+	@e2e/sdks/run
+
+deny: ## Licences, sources, duplicate versions and (online) advisories of the dependencies
+	@.ci/deny
+
+e2e: ## Tests against a kind cluster of its own, which stays up (E2E_FILTER=name picks some)
+	@e2e/run
+
+e2e-clean: ## Removes the cluster of `make e2e`
+	@e2e/cluster/down alter-e2e
+	@e2e/cluster/engine stop
+
+images: ## Builds the two images, and prints their sizes
+	@images/build
+
+push: ## Pushes the two images: make push REGISTRY=registry.example.com/alter
+	@images/push $(REGISTRY)
+
+bench: ## Measures what docs/benchmarks.md shows
+	@bench/run
+
+clean-cache: ## Removes everything that is kept between runs
+	@e2e/cluster/engine stop
+	rm -rf "$(ALTER_CACHE)"
