@@ -1,1 +1,16 @@
-//! STS through the AWS SDK: source credentials, role sessions, error classes.
+//! STS through the AWS SDK: source credentials, role sessions, and what each failure means.
+
+pub mod classify;
+pub mod failure;
+mod mend;
+pub mod request;
+pub mod source;
+pub mod sts;
+#[cfg(feature = "test-sts")]
+pub mod test_sts;
+
+pub use classify::Class;
+pub use failure::{Failure, StsError};
+pub use request::RoleRequest;
+pub use source::Source;
+pub use sts::{Assumed, Caller, Settings, Sts};

@@ -1,0 +1,186 @@
+//! The client of STS.
+
+use crate::{
+    failure::{Failure, StsError},
+    mend::Asked,
+    request::RoleRequest,
+    source::Source,
+};
+use alter_protocol::Session;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::{
+    Client,
+    config::{BehaviorVersion, Config, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    operation::assume_role::AssumeRoleOutput,
+    types::Tag,
+};
+use jiff::Timestamp;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How long each part of a call may take.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// TCP and TLS.
+    connect: Duration,
+    /// From the request to the first byte of the answer.
+    read: Duration,
+    /// The whole call, with getting the source credentials.
+    whole: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(3),
+    read: Duration::from_secs(10),
+    whole: Duration::from_secs(25),
+};
+
+/// Whom a client asks, and as whom.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The region whose STS is asked, and that calls are signed for.
+    pub region: String,
+    /// A URL in place of AWS's own.
+    pub endpoint: Option<String>,
+    /// Where the credentials come from.
+    pub source: Source,
+}
+
+/// A client of STS for one identity. Clones share their connections and their source credentials.
+#[derive(Clone, Debug)]
+pub struct Sts {
+    client: Client,
+    place: String,
+    ambient: bool,
+}
+
+/// Who AWS says the caller is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Twelve digits.
+    pub account_id: String,
+    /// The principal.
+    pub arn: String,
+}
+
+/// A role session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumed {
+    /// The credentials.
+    pub session: Session,
+    /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`; the role's path is not in it.
+    pub assumed_role_arn: String,
+}
+
+impl Sts {
+    /// Makes a client; nobody is asked yet.
+    ///
+    /// Each call is tried once: who calls decides by the failure's class when to try again. Settings of
+    /// the environment other than credentials are not read.
+    pub async fn new(settings: Settings) -> Self {
+        Self::with_limits(settings, LIMITS).await
+    }
+
+    async fn with_limits(settings: Settings, limits: Limits) -> Self {
+        let region = Region::new(settings.region);
+        let ambient = matches!(settings.source, Source::Ambient);
+        let provider = settings.source.provider(region.clone()).await;
+        Self::with_provider(region, settings.endpoint, ambient, provider, limits)
+    }
+
+    fn with_provider(
+        region: Region,
+        endpoint: Option<String>,
+        ambient: bool,
+        provider: SharedCredentialsProvider,
+        limits: Limits,
+    ) -> Self {
+        let place = endpoint
+            .clone()
+            .unwrap_or_else(|| format!("STS in {region}"));
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(limits.connect)
+            .read_timeout(limits.read)
+            .operation_timeout(limits.whole)
+            .build();
+        let mut config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(region)
+            .credentials_provider(provider)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts);
+        config.set_endpoint_url(endpoint);
+        Self {
+            client: Client::from_conf(config.build()),
+            place,
+            ambient,
+        }
+    }
+
+    /// `sts:GetCallerIdentity`, which AWS allows every caller it knows.
+    pub async fn caller_identity(&self) -> Result<Caller, StsError> {
+        let asked = self.asked(None);
+        let fail = |failure| StsError::GetCallerIdentity { failure };
+        let answer = self.client.get_caller_identity().send().await;
+        let output = answer.map_err(|error| fail(Failure::of(&error, &asked)))?;
+        let (Some(account_id), Some(arn)) = (output.account, output.arn) else {
+            return Err(fail(Failure::incomplete("account or ARN", &asked)));
+        };
+        Ok(Caller { account_id, arn })
+    }
+
+    /// `sts:AssumeRole`.
+    pub async fn assume_role(&self, request: &RoleRequest) -> Result<Assumed, StsError> {
+        let asked = self.asked(Some(request));
+        let fail = |failure| StsError::AssumeRole {
+            role_arn: request.role_arn.clone(),
+            failure,
+        };
+        let tags: Vec<_> = request
+            .tags
+            .iter()
+            .filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok())
+            .collect();
+        let call = self
+            .client
+            .assume_role()
+            .role_arn(&request.role_arn)
+            .role_session_name(&request.session_name)
+            .duration_seconds(request.duration_seconds)
+            .set_external_id(request.external_id.clone())
+            .set_source_identity(request.source_identity.clone())
+            .set_tags((!tags.is_empty()).then_some(tags));
+        let answer = call.send().await;
+        let output = answer.map_err(|error| fail(Failure::of(&error, &asked)))?;
+        assumed(output).map_err(|field| fail(Failure::incomplete(field, &asked)))
+    }
+
+    fn asked<'a>(&'a self, request: Option<&'a RoleRequest>) -> Asked<'a> {
+        Asked {
+            place: &self.place,
+            request,
+            ambient: self.ambient,
+        }
+    }
+}
+
+/// Takes the session out of STS's answer; the error names what lacks.
+fn assumed(output: AssumeRoleOutput) -> Result<Assumed, &'static str> {
+    let credentials = output.credentials.ok_or("Credentials")?;
+    let user = output.assumed_role_user.ok_or("AssumedRoleUser")?;
+    let expiration = credentials.expiration;
+    let nanoseconds = i32::try_from(expiration.subsec_nanos()).map_err(|_| "Expiration")?;
+    Ok(Assumed {
+        session: Session {
+            access_key_id: credentials.access_key_id,
+            secret_access_key: Zeroizing::new(credentials.secret_access_key),
+            session_token: Zeroizing::new(credentials.session_token),
+            expiration: Timestamp::new(expiration.secs(), nanoseconds).map_err(|_| "Expiration")?,
+        },
+        assumed_role_arn: user.arn,
+    })
+}
+
+#[cfg(test)]
+#[path = "sts_tests.rs"]
+mod tests;

@@ -1,0 +1,313 @@
+//! The real SDK against an STS on loopback.
+
+use super::*;
+use crate::{
+    Class,
+    test_sts::{Answer, TestSts},
+};
+use std::process::Command;
+
+fn key() -> Source {
+    Source::AccessKey {
+        access_key_id: "AKIAEXAMPLE".to_owned(),
+        secret_access_key: "hunter2".to_owned().into(),
+        session_token: None,
+    }
+}
+
+async fn client(url: String) -> Sts {
+    Sts::new(Settings {
+        region: "us-east-1".to_owned(),
+        endpoint: Some(url),
+        source: key(),
+    })
+    .await
+}
+
+fn request() -> RoleRequest {
+    RoleRequest {
+        role_arn: "arn:aws:iam::111122223333:role/path/team-a".to_owned(),
+        session_name: "alter.team-a.bedrock".to_owned(),
+        duration_seconds: 900,
+        external_id: None,
+        source_identity: None,
+        tags: [].into(),
+    }
+}
+
+/// The failure of an AssumeRole that is answered so.
+async fn failure(answer: Answer) -> StsError {
+    let server = TestSts::start(move |_| answer.clone()).await.unwrap();
+    let failed = client(server.url()).await.assume_role(&request()).await;
+    assert_eq!(server.calls().len(), 1, "the SDK tries once");
+    failed.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_session_comes_with_the_assumed_role() {
+    let server = TestSts::start(|_| Answer::Success).await.unwrap();
+    let assumed = client(server.url())
+        .await
+        .assume_role(&request())
+        .await
+        .unwrap();
+    assert_eq!(assumed.session.access_key_id, "ASIATEST0");
+    assert_eq!(*assumed.session.secret_access_key, "secret-0");
+    assert_eq!(*assumed.session.session_token, "token-0");
+    assert_eq!(
+        assumed.session.expiration,
+        "2099-01-01T00:00:00Z".parse().unwrap()
+    );
+    assert_eq!(
+        assumed.assumed_role_arn,
+        "arn:aws:sts::111122223333:assumed-role/team-a/alter.team-a.bedrock"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_set_is_not_sent() {
+    let server = TestSts::start(|_| Answer::Success).await.unwrap();
+    let sts = client(server.url()).await;
+    sts.assume_role(&request()).await.unwrap();
+    let full = RoleRequest {
+        external_id: Some("org:a".to_owned()),
+        source_identity: Some("team-a".to_owned()),
+        tags: [("team".to_owned(), "ä b".to_owned())].into(),
+        ..request()
+    };
+    sts.assume_role(&full).await.unwrap();
+    let calls = server.calls();
+    let names: Vec<_> = calls[0].parameters.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "Action",
+            "DurationSeconds",
+            "RoleArn",
+            "RoleSessionName",
+            "Version"
+        ]
+    );
+    assert_eq!(calls[0].access_key_id, "AKIAEXAMPLE");
+    assert_eq!(calls[1].parameter("ExternalId"), Some("org:a"));
+    assert_eq!(calls[1].parameter("SourceIdentity"), Some("team-a"));
+    assert_eq!(calls[1].parameter("Tags.member.1.Key"), Some("team"));
+    assert_eq!(calls[1].parameter("Tags.member.1.Value"), Some("ä b"));
+}
+
+#[tokio::test]
+async fn aws_says_who_the_caller_is() {
+    let server = TestSts::start(|_| Answer::Success).await.unwrap();
+    let caller = client(server.url()).await.caller_identity().await.unwrap();
+    assert_eq!(caller.account_id, "111122223333");
+    assert_eq!(caller.arn, "arn:aws:iam::111122223333:user/alter");
+}
+
+#[tokio::test]
+async fn errors_carry_their_class_and_aws_text() {
+    for (status, code, class) in [
+        (400, "Throttling", Class::Throttled),
+        (500, "InternalFailure", Class::Transient),
+        (400, "IDPCommunicationError", Class::Transient),
+        (403, "AccessDenied", Class::Denied),
+        (403, "ExpiredToken", Class::SourceRejected),
+        (403, "InvalidClientTokenId", Class::SourceRejected),
+        (400, "ValidationError", Class::InvalidInput),
+        (400, "MalformedPolicyDocument", Class::InvalidInput),
+        (400, "PackedPolicyTooLarge", Class::InvalidInput),
+        (403, "RegionDisabledException", Class::InvalidInput),
+        // Modelled under names of their own.
+        (400, "ExpiredTokenException", Class::SourceRejected),
+        (400, "MalformedPolicyDocumentException", Class::InvalidInput),
+    ] {
+        let error = failure(Answer::Error(status, code, "as AWS says it")).await;
+        assert_eq!(error.class(), class, "{error}");
+        let said = format!(
+            "sts:AssumeRole of arn:aws:iam::111122223333:role/path/team-a failed: {code}: as AWS says it; "
+        );
+        assert!(error.to_string().starts_with(&said), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_of_sts_says_so() {
+    for answer in [
+        Answer::Raw(403, "<html>Forbidden</html>"),
+        Answer::Raw(404, "not found"),
+        Answer::Raw(502, ""),
+        Answer::Raw(200, "<html>Welcome</html>"),
+        Answer::Raw(
+            200,
+            "<AssumeRoleResponse><AssumeRoleResult></AssumeRoleResult></AssumeRoleResponse>",
+        ),
+    ] {
+        let error = failure(answer.clone()).await;
+        assert_eq!(error.class(), Class::Transient, "{answer:?}: {error}");
+        let text = error.to_string();
+        assert!(text.contains("check that endpoints.sts"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up() {
+    let server = TestSts::start(|_| Answer::Hang).await.unwrap();
+    let settings = Settings {
+        region: "us-east-1".to_owned(),
+        endpoint: Some(server.url()),
+        source: key(),
+    };
+    let limits = Limits {
+        read: Duration::from_millis(100),
+        ..LIMITS
+    };
+    let sts = Sts::with_limits(settings, limits).await;
+    let error = sts.caller_identity().await.unwrap_err();
+    assert_eq!(error.class(), Class::Transient);
+    assert!(
+        error
+            .to_string()
+            .contains("did not answer in time; check that"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_closed_port_is_named() {
+    let server = TestSts::start(|_| Answer::Success).await.unwrap();
+    let url = server.url();
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = format!("http://{}", taken.local_addr().unwrap());
+    drop(taken);
+    let error = client(closed.clone())
+        .await
+        .assume_role(&request())
+        .await
+        .unwrap_err();
+    assert_eq!(error.class(), Class::Transient);
+    let text = error.to_string();
+    assert!(text.contains(&closed) && text.contains("refused"), "{text}");
+    assert!(!text.contains(&url));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_no_url_is_bad_input() {
+    let sts = client("http://no url".to_owned()).await;
+    let error = sts.caller_identity().await.unwrap_err();
+    assert_eq!(error.class(), Class::InvalidInput, "{error}");
+    assert!(error.to_string().contains("endpoints.sts"), "{error}");
+}
+
+#[tokio::test]
+async fn secrets_stay_out_of_errors_and_debug() {
+    let error = failure(Answer::Error(
+        403,
+        "SignatureDoesNotMatch",
+        "The request signature we calculated does not match.\n\nThe Canonical String for this \
+         request should have been\nx-amz-security-token:hunter3",
+    ))
+    .await;
+    let sts = client("http://127.0.0.1:1".to_owned()).await;
+    let shown = format!("{error} {error:?} {sts:?}");
+    assert!(!shown.contains("hunter"), "{shown}");
+}
+
+/// Runs [`ambient_child`] in a process with an environment of its own.
+fn ambient(url: &str, environment: &[(&str, &str)]) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "sts::tests::ambient_child", "--nocapture"])
+        .env_clear()
+        .env("TEST_STS", url)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn ambient_child() {
+    let Some(url) = std::env::var_os("TEST_STS") else {
+        return;
+    };
+    let sts = Sts::new(Settings {
+        region: "us-east-1".to_owned(),
+        endpoint: Some(url.into_string().unwrap()),
+        source: Source::Ambient,
+    })
+    .await;
+    match sts.caller_identity().await {
+        Ok(caller) => println!("caller {}", caller.arn),
+        Err(error) => println!("{:?} {error}", error.class()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ambient_takes_a_key_of_the_environment() {
+    let server = TestSts::start(|_| Answer::Success).await.unwrap();
+    let said = ambient(
+        &server.url(),
+        &[
+            ("AWS_ACCESS_KEY_ID", "AKIAENV"),
+            ("AWS_SECRET_ACCESS_KEY", "x"),
+        ],
+    );
+    assert!(said.contains("caller arn:aws:iam::"), "{said}");
+    assert_eq!(server.calls()[0].access_key_id, "AKIAENV");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ambient_takes_a_web_identity() {
+    let server = TestSts::start(|_| Answer::Success).await.unwrap();
+    let said = web_identity(&server);
+    assert!(said.contains("caller arn:aws:iam::"), "{said}");
+    let calls = server.calls();
+    assert_eq!(calls[0].action, "AssumeRoleWithWebIdentity");
+    assert_eq!(calls[1].access_key_id, "ASIATEST0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_identity_that_is_refused_is_the_sources_fault() {
+    for (code, class) in [
+        ("AccessDenied", "SourceRejected"),
+        ("InvalidIdentityToken", "SourceRejected"),
+        ("ExpiredTokenException", "SourceRejected"),
+    ] {
+        let server = TestSts::start(move |_| Answer::Error(400, code, "as AWS says it"))
+            .await
+            .unwrap();
+        let said = web_identity(&server);
+        assert!(said.contains(class), "{code}: {said}");
+        let text = format!("{code}: as AWS says it");
+        assert!(said.contains(&text), "{said}");
+    }
+}
+
+fn web_identity(server: &TestSts) -> String {
+    let file = std::env::temp_dir().join(format!(
+        "alter-token-{}",
+        server.url().replace([':', '/'], "-")
+    ));
+    std::fs::write(&file, "token").unwrap();
+    let said = ambient(
+        &server.url(),
+        &[
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().unwrap()),
+            ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/alter"),
+            ("AWS_ENDPOINT_URL_STS", &server.url()),
+        ],
+    );
+    std::fs::remove_file(&file).unwrap();
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_credentials_at_all_says_how_to_give_some() {
+    let server = TestSts::start(|_| Answer::Success).await.unwrap();
+    let said = ambient(&server.url(), &[]);
+    assert!(said.contains("SourceRejected"), "{said}");
+    assert!(
+        said.contains("give the operator's service account a role"),
+        "{said}"
+    );
+    assert!(server.calls().is_empty());
+}

@@ -1,0 +1,195 @@
+//! An STS on loopback that answers as a test says, over HTTP and in STS's own XML.
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
+
+/// One call, as it arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// `AssumeRole`, `GetCallerIdentity`, …
+    pub action: String,
+    /// Every form parameter.
+    pub parameters: BTreeMap<String, String>,
+    /// Who signed it; empty where nobody did.
+    pub access_key_id: String,
+    /// How many calls came before it.
+    pub index: usize,
+}
+
+impl Call {
+    /// A parameter, or nothing.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+}
+
+/// How a call is answered.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// As STS answers what it allows: a session named after the call's index, or the caller.
+    Success,
+    /// An error in STS's form.
+    Error(u16, &'static str, &'static str),
+    /// Any status and body.
+    Raw(u16, &'static str),
+    /// Never.
+    Hang,
+    /// [`Answer::Success`], once the semaphore has a permit.
+    Held(Arc<Semaphore>),
+}
+
+/// The server; it ends when dropped.
+#[derive(Debug)]
+pub struct TestSts {
+    address: SocketAddr,
+    calls: Arc<Mutex<Vec<Call>>>,
+    task: JoinHandle<()>,
+}
+
+type Script = Arc<dyn Fn(&Call) -> Answer + Send + Sync>;
+
+#[derive(Clone)]
+struct Server {
+    calls: Arc<Mutex<Vec<Call>>>,
+    script: Script,
+}
+
+impl TestSts {
+    /// Listens on a free port of loopback.
+    pub async fn start(
+        script: impl Fn(&Call) -> Answer + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let calls = Arc::<Mutex<Vec<Call>>>::default();
+        let server = Server {
+            calls: calls.clone(),
+            script: Arc::new(script),
+        };
+        let router = Router::new().fallback(answer).with_state(server);
+        let task = tokio::spawn(async move {
+            // It ends with its test; a failure shows in the test's calls.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self {
+            address,
+            calls,
+            task,
+        })
+    }
+
+    /// For `endpoints.sts`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every call so far.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        lock(&self.calls).clone()
+    }
+
+    /// How many calls of an action there were so far.
+    #[must_use]
+    pub fn count(&self, action: &str) -> usize {
+        let calls = lock(&self.calls);
+        calls.iter().filter(|call| call.action == action).count()
+    }
+}
+
+impl Drop for TestSts {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn lock(calls: &Mutex<Vec<Call>>) -> MutexGuard<'_, Vec<Call>> {
+    calls.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn answer(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
+    let parameters: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
+    let call = {
+        let mut calls = lock(&server.calls);
+        let call = Call {
+            action: parameters.get("Action").cloned().unwrap_or_default(),
+            parameters,
+            access_key_id: signer(&headers).unwrap_or_default(),
+            index: calls.len(),
+        };
+        calls.push(call.clone());
+        call
+    };
+    match (server.script)(&call) {
+        Answer::Success => xml(200, success(&call)),
+        Answer::Error(status, code, message) => xml(
+            status,
+            format!(
+                "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>Sender</Type><Code>{code}</Code>\
+                 <Message>{message}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+            ),
+        ),
+        Answer::Raw(status, body) => xml(status, body.to_owned()),
+        Answer::Hang => std::future::pending().await,
+        Answer::Held(semaphore) => {
+            let permit = semaphore.acquire().await;
+            drop(permit);
+            xml(200, success(&call))
+        }
+    }
+}
+
+/// The access key id in `Authorization: AWS4-HMAC-SHA256 Credential=<id>/…`.
+fn signer(headers: &HeaderMap) -> Option<String> {
+    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (_, credential) = authorization.split_once("Credential=")?;
+    Some(credential.split('/').next()?.to_owned())
+}
+
+const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+
+fn success(call: &Call) -> String {
+    let (action, index) = (&call.action, call.index);
+    let credentials = format!(
+        "<Credentials><AccessKeyId>ASIATEST{index}</AccessKeyId>\
+         <SecretAccessKey>secret-{index}</SecretAccessKey><SessionToken>token-{index}</SessionToken>\
+         <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>"
+    );
+    let role = call.parameter("RoleArn").unwrap_or_default();
+    let role = role.rsplit('/').next().unwrap_or_default();
+    let session = call.parameter("RoleSessionName").unwrap_or_default();
+    let user = format!(
+        "<AssumedRoleUser><AssumedRoleId>AROATEST:{session}</AssumedRoleId>\
+         <Arn>arn:aws:sts::111122223333:assumed-role/{role}/{session}</Arn></AssumedRoleUser>"
+    );
+    let result = match action.as_str() {
+        "GetCallerIdentity" => {
+            "<Arn>arn:aws:iam::111122223333:user/alter</Arn><UserId>AIDATEST</UserId>\
+                                <Account>111122223333</Account>"
+                .to_owned()
+        }
+        _ => credentials + &user,
+    };
+    format!(
+        "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>{result}</{action}Result>\
+         <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></{action}Response>"
+    )
+}
+
+fn xml(status: u16, body: String) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "text/xml")], body).into_response()
+}
