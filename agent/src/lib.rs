@@ -1,1 +1,20 @@
-//! What runs inside a pod: the agent and the credential_process helper.
+//! What runs inside a pod: the agent and the `credential_process` helper.
+//!
+//! The agent reads the Secrets of the pod's grants, decides for each what may be served ([`state`]), and
+//! answers the helper over a unix socket and SDKs over a loopback endpoint. It speaks to neither
+//! Kubernetes nor AWS.
+
+pub mod answer;
+pub mod args;
+mod clock;
+pub mod config_file;
+mod connections;
+mod endpoint;
+pub mod files;
+mod http;
+pub mod layout;
+pub mod metrics;
+pub mod serve;
+pub mod socket;
+pub mod state;
+pub mod store;

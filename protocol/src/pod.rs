@@ -10,6 +10,8 @@ pub const HELPER: &str = "/var/run/alter/bin/credential-process";
 pub const CONFIG_FILE: &str = "/var/run/alter/aws/config";
 /// The loopback endpoint's authorization token; no newline at its end, which SDKs refuse.
 pub const TOKEN_FILE: &str = "/var/run/alter/token";
+/// Exists once every grant of the pod had a session, so that a restarted agent asks no more for the start.
+pub const READY_FILE: &str = "/var/run/alter/ready";
 /// Where the grants' Secrets are mounted in the agent's container alone, a folder a grant.
 pub const GRANTS_DIR: &str = "/var/run/alter-grants";
 
@@ -33,12 +35,16 @@ pub mod env {
     pub const DELIVERY: &str = "ALTER_DELIVERY";
     /// The pod's service account, by the downward API.
     pub const SERVICE_ACCOUNT: &str = "ALTER_SERVICE_ACCOUNT";
+    /// Where the agent serves its metrics; nowhere where absent.
+    pub const METRICS_ADDRESS: &str = "ALTER_METRICS_ADDRESS";
 }
 
 /// What helper and startup probe say to the agent over the socket: one line, then the answer until EOF.
 ///
-/// The answer is a status line, then a body: `ok\n` with a document, or `error\n` with one line for
-/// people. `session <grant>` asks for a session, `ready` whether the app may start.
+/// The answer is two lines: [`OK`](socket::OK) and a document, or [`ERROR`](socket::ERROR) and a text for
+/// people. Every line ends in a newline and holds no other: an answer whose second newline is missing was
+/// cut off, and nothing of it may be used. `session <grant>` asks for a session, `ready` whether the app
+/// may start.
 pub mod socket {
     /// Asks for the session of the grant that follows.
     pub const SESSION: &str = "session ";

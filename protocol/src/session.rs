@@ -44,6 +44,9 @@ pub enum SessionError {
     /// `Expiration` is no RFC 3339 time.
     #[error("credentials.json has an Expiration that is no RFC 3339 time")]
     Expiration,
+    /// A field is there and empty, which SDKs would sign with or refuse.
+    #[error("credentials.json has an empty {0}")]
+    Empty(&'static str),
 }
 
 /// The document of `credential_process`, version 1.
@@ -141,6 +144,15 @@ impl Session {
             })?;
         if document.version != 1 {
             return Err(SessionError::Version(document.version));
+        }
+        for (name, value) in [
+            ("AccessKeyId", &document.access_key_id),
+            ("SecretAccessKey", &document.secret_access_key),
+            ("SessionToken", &document.session_token),
+        ] {
+            if value.is_empty() {
+                return Err(SessionError::Empty(name));
+            }
         }
         Ok(Self {
             access_key_id: document.access_key_id.into_owned(),
@@ -245,6 +257,18 @@ mod tests {
         .to_string();
         assert!(!error.contains("hunter2"), "{error}");
         assert!(error.contains("data at line 1"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_field_is_no_session() {
+        let document = session()
+            .to_process_json()
+            .replace("\"tok3n==\"", "\"\"");
+        let error = Session::from_process_json(document.as_bytes()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "credentials.json has an empty SessionToken"
+        );
     }
 
     #[test]

@@ -1,0 +1,200 @@
+//! Keeps the answers up to date with the grants' files, and writes what depends on them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use alter_protocol::grant::Delivery;
+use alter_protocol::session::rfc3339;
+use tokio::sync::watch;
+
+use crate::answer::{Answer, Answers};
+use crate::config_file::{self, Profile};
+use crate::files::{self, Changes};
+use crate::layout::{self, Layout};
+use crate::metrics::Metrics;
+use crate::state::{self, Pod, State};
+
+/// The answers as every listener sees them.
+pub type Board = watch::Receiver<Arc<Answers>>;
+
+/// One grant's state, and where its files are.
+struct Grant {
+    name: String,
+    folder: PathBuf,
+    state: State,
+    /// Whether it was served once.
+    served: bool,
+}
+
+/// The grants of the pod.
+pub struct Store {
+    pod: Pod,
+    layout: Layout,
+    grants: Vec<Grant>,
+    ready: bool,
+    config: String,
+    metrics: Arc<Metrics>,
+    board: watch::Sender<Arc<Answers>>,
+}
+
+impl Store {
+    /// Reads everything once. `grants` are names in the order of the annotation, their Secrets mounted
+    /// under `grants_dir`.
+    #[must_use]
+    pub fn open(
+        pod: Pod,
+        grants: &[String],
+        grants_dir: &std::path::Path,
+        layout: Layout,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let mut store = Self {
+            ready: layout.ready_file().exists(),
+            pod,
+            layout,
+            grants: grants
+                .iter()
+                .map(|name| Grant {
+                    name: name.clone(),
+                    folder: grants_dir.join(name),
+                    state: State::START,
+                    served: false,
+                })
+                .collect(),
+            config: String::new(),
+            metrics,
+            board: watch::Sender::new(Arc::default()),
+        };
+        store.look();
+        store.publish();
+        store
+    }
+
+    /// The answers, now and after each change.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        self.board.subscribe()
+    }
+
+    /// Follows the files, for ever. `changes` must watch the folders of [`Store::folders`].
+    pub async fn follow(mut self, mut changes: Changes) {
+        loop {
+            changes.next().await;
+            if self.look() {
+                self.publish();
+            }
+        }
+    }
+
+    /// Where the grants' Secrets are mounted.
+    #[must_use]
+    pub fn folders(&self) -> Vec<PathBuf> {
+        self.grants.iter().map(|g| g.folder.clone()).collect()
+    }
+
+    /// Reads the files and decides anew; whether anything is different now.
+    fn look(&mut self) -> bool {
+        let now = crate::clock::now();
+        let mut changed = false;
+        for grant in &mut self.grants {
+            let files = files::read(&grant.folder);
+            let state = state::decide(&grant.name, &self.pod, &grant.state, &files, now);
+            if state != grant.state {
+                changed = true;
+                report(&grant.name, &state);
+                self.metrics.state_changed(&grant.name, &state);
+                grant.served |= matches!(state, State::Serving { .. });
+                grant.state = state;
+            }
+        }
+        self.write_config();
+        self.write_ready() || changed
+    }
+
+    fn publish(&self) {
+        self.board.send_replace(Arc::new(Answers {
+            grants: self
+                .grants
+                .iter()
+                .map(|grant| Answer::new(&grant.name, grant.state.clone()))
+                .collect(),
+            ready: self.ready,
+        }));
+    }
+
+    /// Written again at the next look where it fails.
+    fn write_config(&mut self) {
+        let profiles: Vec<_> = self
+            .grants
+            .iter()
+            .map(|grant| Profile {
+                grant: &grant.name,
+                region: match &grant.state {
+                    State::Serving { region, .. } => Some(region),
+                    _ => None,
+                },
+            })
+            .collect();
+        let helper = self.layout.helper();
+        let helper = match self.pod.delivery {
+            Delivery::Process => Some(&*helper),
+            Delivery::Endpoint => None,
+        };
+        let config = config_file::render(&profiles, helper);
+        if config != self.config {
+            match layout::write(&self.layout.config_file(), config.as_bytes(), 0o644) {
+                Ok(()) => self.config = config,
+                Err(error) => tracing::error!(%error, "cannot write the config file"),
+            }
+        }
+    }
+
+    /// Whether the app may start from now on.
+    fn write_ready(&mut self) -> bool {
+        if self.ready || !self.grants.iter().all(|grant| grant.served) {
+            return false;
+        }
+        if let Err(error) = layout::write(&self.layout.ready_file(), b"", 0o644) {
+            tracing::error!(%error, "cannot mark the pod as ready");
+            return false;
+        }
+        tracing::info!("every grant of the pod was served: the app may start");
+        self.ready = true;
+        true
+    }
+}
+
+fn report(grant: &str, state: &State) {
+    match state {
+        State::Serving {
+            session,
+            kept: None,
+            ..
+        } => tracing::info!(
+            grant,
+            access_key_id = session.access_key_id,
+            expiration = rfc3339(session.expiration),
+            "serving"
+        ),
+        State::Serving {
+            session,
+            kept: Some(why),
+            ..
+        } => tracing::warn!(
+            grant,
+            %why,
+            access_key_id = session.access_key_id,
+            expiration = rfc3339(session.expiration),
+            "serving the last good session until it expires"
+        ),
+        State::Waiting { .. } => {
+            tracing::warn!(grant, why = state.explain(grant), "waiting");
+        }
+        State::Refused(refusal) => tracing::warn!(
+            grant,
+            reason = refusal.category(),
+            why = state.explain(grant),
+            "refused"
+        ),
+    }
+}
