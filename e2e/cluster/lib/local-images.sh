@@ -21,10 +21,11 @@ have_image() {
     say "$1: cached"
 }
 
-# keep_image IMAGE: writes the tarball.
+# keep_image IMAGE: writes the tarball, in place of those of the same name with other tags.
 keep_image() {
     local tarball
     tarball=$(tarball_of "$1")
+    find "$ALTER_CACHE/images" -name "$(basename "$(tarball_of "${1%:*}:*")")" -delete
     docker save --output "$tarball.part" "$1"
     mv "$tarball.part" "$tarball"
 }
