@@ -83,6 +83,7 @@ def main():
     make_role("team-a-bedrock", user, ["bedrock:*"])
     make_role("team-b-bedrock", user, ["bedrock:*"])
     make_role("team-a-s3", user, ["s3:*"])
+    make_role("team-a-app", user, ["bedrock:*", "s3:*"])
     make_role("denied", {"Service": "ec2.amazonaws.com"}, ["bedrock:*"])
     unless_there(s3.create_bucket, Bucket=BUCKET)
 

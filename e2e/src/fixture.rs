@@ -9,7 +9,7 @@ pub const ACCESS_KEY_SECRET: &str = "aws-access-key";
 /// STS of the emulator, within the cluster.
 pub const AWS_ENDPOINT: &str = "http://ministack.ministack.svc:4566";
 /// A role that the user may assume, with Bedrock and S3 to use.
-pub const ROLE: &str = "arn:aws:iam::000000000000:role/team-a-bedrock";
+pub const ROLE: &str = "arn:aws:iam::000000000000:role/team-a-app";
 /// A role that exists and lets nobody assume it.
 pub const DENIED_ROLE: &str = "arn:aws:iam::000000000000:role/denied";
 

@@ -23,7 +23,7 @@ async fn with_grant(
 
 async fn works(here: &TestNamespace, pod: &str) -> Result<(), Failure> {
     let arn = here.python(pod, WHO).await?;
-    assert!(arn.contains("assumed-role/team-a-bedrock/"), "{arn}");
+    assert!(arn.contains("assumed-role/team-a-app/"), "{arn}");
     Ok(())
 }
 
@@ -91,7 +91,7 @@ async fn init_containers_have_credentials_too() -> Result<(), Failure> {
         here.apply(&pod).await?;
         assert!(wait::pod_ended(&here.client, &here.name, "app").await?);
         let said = kubectl::run(&["logs", "app", "-n", &here.name, "-c", "first"]).await?;
-        assert!(said.contains("assumed-role/team-a-bedrock/"), "{said}");
+        assert!(said.contains("assumed-role/team-a-app/"), "{said}");
         Ok(())
     })
     .await

@@ -32,7 +32,7 @@ async fn boto3_works(delivery: &str) -> Result<(), Failure> {
         here.ready_pod("app", &python_pod("app", &annotations, IDLE))
             .await?;
         let arn = here.python("app", WHO).await?;
-        let expected = format!("assumed-role/team-a-bedrock/alter.{}.bedrock", here.name);
+        let expected = format!("assumed-role/team-a-app/alter.{}.bedrock", here.name);
         assert!(arn.trim_end().ends_with(&expected), "{arn}");
         let answers = here.python("app", CONVERSE).await?;
         assert_eq!(
