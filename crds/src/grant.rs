@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
     printcolumn(json_path = ".spec.roleArn", name = "Role", type_ = "string"),
     printcolumn(json_path = ".status.conditions[?(@.type=='Ready')].status", name = "Ready", type_ = "string"),
     printcolumn(json_path = ".status.conditions[?(@.type=='Ready')].reason", name = "Reason", type_ = "string"),
-    printcolumn(json_path = ".status.expiration", name = "Expires", type_ = "date"),
+    printcolumn(json_path = ".status.expiration", name = "Expires", type_ = "string"),
     printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date"),
     validation = Rule::new("self.metadata.name.size() <= 50 && !self.metadata.name.contains('.')").message("metadata.name is no name of an AwsGrant: write at most 50 lower-case letters, digits and -, with a letter or digit at both ends"),
     derive = "PartialEq"
