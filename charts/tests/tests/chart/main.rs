@@ -1,0 +1,10 @@
+//! Tests of the chart. `make chart` runs them, with helm and an API server.
+
+mod configurations;
+mod crds;
+mod fence;
+mod hardening;
+mod lifecycle;
+mod rights;
+mod values;
+mod webhooks;

@@ -1,0 +1,124 @@
+//! The rights of both service accounts, all of them: whoever adds one says so here.
+
+use alter_chart_tests::{
+    Failure,
+    manifest::{find, list, of_kind, text},
+    render::{NAMESPACE, configuration, configurations, render},
+};
+use serde_json::Value;
+use std::{collections::BTreeSet, path::Path};
+
+/// `cluster` or `namespace`, the resource with the names it is limited to, and the verbs.
+fn rights(objects: &[Value], account: &str) -> Result<BTreeSet<String>, Failure> {
+    let mut found = BTreeSet::new();
+    for (binding, role, scope) in [
+        ("ClusterRoleBinding", "ClusterRole", "cluster"),
+        ("RoleBinding", "Role", "namespace"),
+    ] {
+        for binding in of_kind(objects, binding).filter(|binding| {
+            list(binding, "/subjects").iter().any(|subject| {
+                text(subject, "/kind") == "ServiceAccount"
+                    && text(subject, "/name") == account
+                    && text(subject, "/namespace") == NAMESPACE
+            })
+        }) {
+            assert_eq!(text(binding, "/roleRef/kind"), role);
+            let name = text(binding, "/roleRef/name");
+            let role = find(objects, role, name).ok_or_else(|| format!("no {role}/{name}"))?;
+            found.extend(
+                list(role, "/rules")
+                    .iter()
+                    .flat_map(|rule| lines(scope, rule)),
+            );
+        }
+    }
+    Ok(found)
+}
+
+fn lines(scope: &str, rule: &Value) -> Vec<String> {
+    let words = |pointer| {
+        let words: Vec<_> = list(rule, pointer)
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        words.join(" ")
+    };
+    let names = match words("/resourceNames") {
+        names if names.is_empty() => names,
+        names => format!("[{names}]"),
+    };
+    let group = words("/apiGroups");
+    let group = if group.is_empty() {
+        group
+    } else {
+        format!(".{group}")
+    };
+    list(rule, "/resources")
+        .iter()
+        .filter_map(Value::as_str)
+        .map(|resource| format!("{scope} {resource}{group}{names}: {}", words("/verbs")))
+        .collect()
+}
+
+fn assert_rights(configuration: &Path, account: &str, expected: &[&str]) -> Result<(), Failure> {
+    let found = rights(&render(configuration, &[])?, account)?;
+    let expected = expected.iter().map(|line| (*line).to_owned()).collect();
+    assert_eq!(found, expected, "{} {account}", configuration.display());
+    Ok(())
+}
+
+const OPERATOR: &[&str] = &[
+    "cluster awsgrants.alter.dev: get list watch",
+    "cluster awsgrants/status.alter.dev: patch",
+    "cluster awsidentities.alter.dev: get list watch",
+    "cluster awsidentities/status.alter.dev: patch",
+    "cluster events.events.k8s.io: create patch",
+    "cluster namespaces: get list watch",
+    "cluster secrets: list watch create patch delete",
+    "namespace leases.coordination.k8s.io: create",
+    "namespace leases.coordination.k8s.io[alter-operator]: get update patch",
+    "namespace secrets: get",
+];
+
+const CERTIFICATE_KEEPER: &[&str] = &[
+    "cluster mutatingwebhookconfigurations.admissionregistration.k8s.io[alter-webhook]: get list watch patch",
+    "cluster validatingwebhookconfigurations.admissionregistration.k8s.io[alter-webhook]: get list watch patch",
+];
+
+#[test]
+fn the_operator_keeps_sessions_and_the_certificate() -> Result<(), Failure> {
+    let expected = [OPERATOR, CERTIFICATE_KEEPER].concat();
+    assert_rights(&configuration("default"), "alter-operator", &expected)
+}
+
+#[test]
+fn with_cert_manager_the_operator_has_no_right_to_a_webhook_configuration() -> Result<(), Failure> {
+    assert_rights(&configuration("cert-manager"), "alter-operator", OPERATOR)
+}
+
+#[test]
+fn the_webhook_reads_both_kinds_and_namespaces_and_no_secret() -> Result<(), Failure> {
+    for configuration in configurations()? {
+        assert_rights(
+            &configuration,
+            "alter-webhook",
+            &[
+                "cluster awsgrants.alter.dev: get list watch",
+                "cluster awsidentities.alter.dev: get list watch",
+                "cluster namespaces: get list watch",
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+#[test]
+fn no_role_says_any() -> Result<(), Failure> {
+    for configuration in configurations()? {
+        let objects = render(&configuration, &[])?;
+        for role in of_kind(&objects, "ClusterRole").chain(of_kind(&objects, "Role")) {
+            assert!(!role["rules"].to_string().contains('*'), "{role}");
+        }
+    }
+    Ok(())
+}
