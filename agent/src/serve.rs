@@ -105,11 +105,11 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let loopback = match delivery {
         Delivery::Process => None,
         Delivery::Endpoint => {
-            let address = settings.endpoint_address;
-            let listener = listen(address).await?;
+            let (listener, address) = listen(settings.endpoint_address).await?;
             let token = random_token()?;
             // Any user of the pod's containers must read it; nobody else sees the volume.
             layout::write(&layout.token_file(), token.as_bytes(), 0o644)?;
+            tracing::info!(%address, "credentials endpoint");
             let metrics = Arc::clone(&metrics);
             Some((
                 listener,
@@ -119,9 +119,14 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     let scraped = match settings.metrics_address {
         None => None,
-        Some(address) => Some(listen(address).await?),
+        Some(address) => {
+            let (listener, address) = listen(address).await?;
+            tracing::info!(%address, "metrics");
+            Some(listener)
+        }
     };
     let unix = socket::bind(&layout.socket())?;
+    tracing::info!(%delivery, "listening");
 
     // 3. Everything at once.
     let serving = async {
@@ -155,10 +160,11 @@ async fn serve_metrics(listener: Option<TcpListener>, metrics: Arc<Metrics>, shu
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address)
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let bound = TcpListener::bind(address)
         .await
-        .map_err(|source| ServeError::Listen { address, source })
+        .and_then(|listener| listener.local_addr().map(|address| (listener, address)));
+    bound.map_err(|source| ServeError::Listen { address, source })
 }
 
 fn on_signal() -> io::Result<Shutdown> {

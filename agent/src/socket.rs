@@ -54,9 +54,14 @@ async fn converse(mut stream: UnixStream, board: &Board, metrics: &Metrics) -> s
         if let Some(end) = buffer[..length].iter().position(|byte| *byte == b'\n') {
             break &buffer[..end];
         }
-        let read = stream.read(&mut buffer[length..]).await?;
+        let room = &mut buffer[length..];
+        let read = if room.is_empty() {
+            0
+        } else {
+            stream.read(room).await?
+        };
         if read == 0 {
-            // Gone, or its line is too long: no newline within the buffer.
+            // Its line is too long, or ended without a newline.
             break &[];
         }
         length += read;
