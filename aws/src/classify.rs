@@ -18,20 +18,6 @@ pub enum Class {
     InvalidInput,
 }
 
-impl Class {
-    /// For metrics: one word a class.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Throttled => "throttled",
-            Self::Transient => "transient",
-            Self::Denied => "denied",
-            Self::SourceRejected => "source_rejected",
-            Self::InvalidInput => "invalid_input",
-        }
-    }
-}
-
 /// How a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause<'a> {

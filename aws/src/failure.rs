@@ -25,13 +25,13 @@ pub enum StsError {
         /// The role.
         role_arn: String,
         /// What went wrong.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// `sts:GetCallerIdentity`.
     #[error("sts:GetCallerIdentity failed: {failure}")]
     GetCallerIdentity {
         /// What went wrong.
-        failure: Failure,
+        failure: Box<Failure>,
     },
 }
 

@@ -120,7 +120,9 @@ impl Sts {
     /// `sts:GetCallerIdentity`, which AWS allows every caller it knows.
     pub async fn caller_identity(&self) -> Result<Caller, StsError> {
         let asked = self.asked(None);
-        let fail = |failure| StsError::GetCallerIdentity { failure };
+        let fail = |failure| StsError::GetCallerIdentity {
+            failure: Box::new(failure),
+        };
         let answer = self.client.get_caller_identity().send().await;
         let output = answer.map_err(|error| fail(Failure::of(&error, &asked)))?;
         let (Some(account_id), Some(arn)) = (output.account, output.arn) else {
@@ -134,7 +136,7 @@ impl Sts {
         let asked = self.asked(Some(request));
         let fail = |failure| StsError::AssumeRole {
             role_arn: request.role_arn.clone(),
-            failure,
+            failure: Box::new(failure),
         };
         let tags: Vec<_> = request
             .tags

@@ -1,0 +1,174 @@
+//! Why there is no session, and when it is worth asking again.
+
+use crate::{clients::Target, request::RequestError};
+use alter_aws::{Class, StsError};
+use alter_crds::condition::reason;
+use std::{sync::Arc, time::Duration};
+
+/// Why there is no session.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum IssueError {
+    /// Identity and grant make no request.
+    #[error(transparent)]
+    Plan(#[from] RequestError),
+    /// The identity names no source of credentials, which its CRD does not let through.
+    #[error(
+        "AwsIdentity {identity} names no credentials: set spec.credentials.ambient or spec.credentials.accessKey"
+    )]
+    NoSource {
+        /// The identity.
+        identity: String,
+    },
+    /// The Secret with the access key does not exist.
+    #[error(
+        "AwsIdentity {identity}: there is no Secret {name} in namespace {namespace}: create it with the keys accessKeyId and secretAccessKey"
+    )]
+    SecretMissing {
+        /// The identity.
+        identity: String,
+        /// The operator's namespace.
+        namespace: String,
+        /// The Secret.
+        name: String,
+    },
+    /// The Secret lacks a key, or the key holds no text.
+    #[error(
+        "AwsIdentity {identity}: Secret {name} in namespace {namespace} has no text under the key {key}: write it there"
+    )]
+    SecretKey {
+        /// The identity.
+        identity: String,
+        /// The operator's namespace.
+        namespace: String,
+        /// The Secret.
+        name: String,
+        /// The key that lacks.
+        key: &'static str,
+    },
+    /// The API server does not let the operator read the Secret.
+    #[error(
+        "AwsIdentity {identity}: the operator may not read Secret {name} in namespace {namespace}: let its Role get secrets there, as the chart does"
+    )]
+    SecretForbidden {
+        /// The identity.
+        identity: String,
+        /// The operator's namespace.
+        namespace: String,
+        /// The Secret.
+        name: String,
+    },
+    /// The API server failed to give the Secret.
+    #[error(
+        "AwsIdentity {identity}: cannot read Secret {name} in namespace {namespace}: {source}; Alter asks again by itself"
+    )]
+    SecretRead {
+        /// The identity.
+        identity: String,
+        /// The operator's namespace.
+        namespace: String,
+        /// The Secret.
+        name: String,
+        /// What the API server said.
+        source: Arc<kube::Error>,
+    },
+    /// The API server did not answer in time.
+    #[error(
+        "AwsIdentity {identity}: reading Secret {name} in namespace {namespace} took too long; Alter asks again by itself"
+    )]
+    SecretTimeout {
+        /// The identity.
+        identity: String,
+        /// The operator's namespace.
+        namespace: String,
+        /// The Secret.
+        name: String,
+    },
+    /// STS gave none.
+    #[error("AwsIdentity {identity}: {source}")]
+    Sts {
+        /// The identity.
+        identity: String,
+        /// What AWS said, and what to do.
+        source: StsError,
+    },
+}
+
+/// When it is worth asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// By backoff.
+    Backoff {
+        /// The first wait.
+        first: Duration,
+        /// The longest.
+        max: Duration,
+    },
+    /// Nothing changes until someone changes something; look again after this long.
+    Later(Duration),
+}
+
+impl Retry {
+    const fn backoff(first: u64, max: u64) -> Self {
+        Self::Backoff {
+            first: Duration::from_secs(first),
+            max: Duration::from_secs(max),
+        }
+    }
+
+    const fn later(seconds: u64) -> Self {
+        Self::Later(Duration::from_secs(seconds))
+    }
+}
+
+impl IssueError {
+    /// One of `alter_crds::condition::reason`, for conditions, events and metrics.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Plan(_) | Self::NoSource { .. } => reason::INVALID_SPEC,
+            Self::SecretMissing { .. } | Self::SecretKey { .. } | Self::SecretForbidden { .. } => {
+                reason::SOURCE_NOT_FOUND
+            }
+            Self::SecretRead { .. } | Self::SecretTimeout { .. } => reason::UNAVAILABLE,
+            Self::Sts { source, .. } => reason(source.class()),
+        }
+    }
+
+    /// When it is worth asking again.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Plan(_) | Self::NoSource { .. } => Retry::later(600),
+            Self::SecretMissing { .. } | Self::SecretKey { .. } | Self::SecretForbidden { .. } => {
+                Retry::later(60)
+            }
+            Self::SecretRead { .. } | Self::SecretTimeout { .. } => Retry::backoff(1, 60),
+            Self::Sts { source, .. } => match source.class() {
+                Class::Throttled | Class::Transient => Retry::backoff(1, 60),
+                // A new role or trust policy takes IAM some seconds to be known everywhere; a denial that
+                // stays is looked at again, since nobody tells Alter that a policy changed.
+                Class::Denied => Retry::backoff(30, 300),
+                Class::SourceRejected => Retry::backoff(5, 120),
+                Class::InvalidInput => Retry::later(600),
+            },
+        }
+    }
+
+    pub(crate) fn sts(target: &Target, source: StsError) -> Self {
+        Self::Sts {
+            identity: target.identity.clone(),
+            source,
+        }
+    }
+}
+
+/// The reason for a class of failure.
+pub(crate) const fn reason(class: Class) -> &'static str {
+    match class {
+        Class::Throttled => reason::THROTTLED,
+        Class::Transient => reason::UNAVAILABLE,
+        Class::Denied => reason::ACCESS_DENIED,
+        Class::SourceRejected => reason::SOURCE_REJECTED,
+        Class::InvalidInput => reason::INVALID_INPUT,
+    }
+}

@@ -1,0 +1,186 @@
+//! What a grant asks STS for, under what its identity lays down. Pure.
+
+use alter_aws::RoleRequest;
+use alter_crds::{AwsGrant, AwsIdentity, identity::AwsIdentitySpec};
+use alter_policy::{
+    name::{self, NameError},
+    tag::{self, TagError},
+    template::{self, DEFAULT_SESSION_NAME, TemplateError, Values},
+};
+use kube::ResourceExt;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::{collections::BTreeMap, fmt::Write};
+
+/// Alter's own session tags, where an identity turns them on.
+pub mod tags {
+    /// The grant's namespace.
+    pub const NAMESPACE: &str = "alter-namespace";
+    /// The grant's name.
+    pub const GRANT: &str = "alter-grant";
+    /// The cluster's name, where the installation has one.
+    pub const CLUSTER: &str = "alter-cluster";
+}
+
+/// Why identity and grant make no request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// A template of the identity.
+    #[error("AwsIdentity {identity}, spec.session.{field}: {source}")]
+    Template {
+        /// The identity.
+        identity: String,
+        /// The field under `spec.session`.
+        field: &'static str,
+        /// What is wrong with it, and the mend.
+        source: TemplateError,
+    },
+    /// A name that the grant chose.
+    #[error("spec.{field}: {source}")]
+    Name {
+        /// The grant's field.
+        field: &'static str,
+        /// What is wrong with it, and the mend.
+        source: NameError,
+    },
+    /// The grant's tags, or all of them together.
+    #[error("spec.tags: {0}")]
+    Tags(#[from] TagError),
+}
+
+/// The parameters of `sts:AssumeRole` for a grant under an identity.
+///
+/// What the grant itself chooses outranks the identity's template; whether it may was decided before.
+pub fn plan(
+    identity: &AwsIdentitySpec,
+    grant: &AwsGrant,
+    cluster: &str,
+) -> Result<RoleRequest, RequestError> {
+    let (namespace, name) = (grant.namespace().unwrap_or_default(), grant.name_any());
+    let values = Values {
+        namespace: &namespace,
+        grant: &name,
+        cluster,
+    };
+    let session = identity.session.clone().unwrap_or_default();
+    let spec = &grant.spec;
+    let broken = |field| {
+        let identity = spec.identity.clone();
+        move |source| RequestError::Template {
+            identity,
+            field,
+            source,
+        }
+    };
+    let session_name = if let Some(own) = &spec.session_name {
+        chosen("sessionName", own, name::check_session_name)?
+    } else {
+        let template = session.name.as_deref().unwrap_or(DEFAULT_SESSION_NAME);
+        template::session_name(template, values).map_err(broken("name"))?
+    };
+    let external_id = match (&spec.external_id, &session.external_id) {
+        (Some(own), _) => Some(chosen("externalId", own, name::check_external_id)?),
+        (None, Some(template)) => {
+            Some(template::external_id(template, values).map_err(broken("externalId"))?)
+        }
+        (None, None) => None,
+    };
+    let source_identity = session
+        .source_identity
+        .map(|template| template::source_identity(&template, values))
+        .transpose()
+        .map_err(broken("sourceIdentity"))?;
+    // Also keeps a tenant's tags from posing as Alter's own, whose keys are reserved.
+    tag::check_all(&spec.tags)?;
+    let mut tags = spec.tags.clone();
+    if session.tags.is_some_and(|own| own.enabled) {
+        tags.extend(own_tags(values));
+    }
+    if tags.len() > tag::LIMIT {
+        return Err(TagError::TooMany(tags.len()).into());
+    }
+    Ok(RoleRequest {
+        role_arn: spec.role_arn.clone(),
+        session_name,
+        duration_seconds: spec.duration_seconds,
+        external_id,
+        source_identity,
+        tags,
+    })
+}
+
+fn chosen(
+    field: &'static str,
+    text: &str,
+    check: fn(&str) -> Result<(), NameError>,
+) -> Result<String, RequestError> {
+    check(text)
+        .map(|()| text.to_owned())
+        .map_err(|source| RequestError::Name { field, source })
+}
+
+fn own_tags(values: Values<'_>) -> impl Iterator<Item = (String, String)> {
+    [
+        (tags::NAMESPACE, values.namespace),
+        (tags::GRANT, values.grant),
+        (tags::CLUSTER, values.cluster),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+}
+
+/// Changes when anything that a session depends on changes: what STS is asked for, and as whom, and where.
+/// The key inside an access key's Secret is not part of it: rotating a key renews no session.
+///
+/// SHA-256, in hex.
+#[must_use]
+pub fn digest(identity: &AwsIdentity, request: &RoleRequest) -> String {
+    #[derive(Serialize)]
+    struct Input<'a> {
+        identity: &'a str,
+        region: &'a str,
+        endpoint: Option<&'a str>,
+        credentials: &'a alter_crds::identity::Credentials,
+        role_arn: &'a str,
+        session_name: &'a str,
+        duration_seconds: i32,
+        external_id: Option<&'a str>,
+        source_identity: Option<&'a str>,
+        tags: &'a BTreeMap<String, String>,
+    }
+    // Taken apart, so that a parameter that is added cannot be forgotten here.
+    let RoleRequest {
+        role_arn,
+        session_name,
+        duration_seconds,
+        external_id,
+        source_identity,
+        tags,
+    } = request;
+    let (name, spec) = (identity.name_any(), &identity.spec);
+    let input = Input {
+        identity: &name,
+        region: &spec.region,
+        endpoint: spec.endpoints.as_ref().and_then(|own| own.sts.as_deref()),
+        credentials: &spec.credentials,
+        role_arn,
+        session_name,
+        duration_seconds: *duration_seconds,
+        external_id: external_id.as_deref(),
+        source_identity: source_identity.as_deref(),
+        tags,
+    };
+    // Structs and maps of strings and numbers, in a fixed order: serialising them has no way to fail.
+    let text = serde_json::to_vec(&input).unwrap_or_default();
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(text) {
+        // Writing to a String has no way to fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;
