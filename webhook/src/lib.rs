@@ -1,1 +1,11 @@
-//! Injects the agent into pods, and validates both kinds.
+//! The admission webhook: injects the agent into pods that ask for a grant, and validates both kinds.
+
+pub mod args;
+pub mod cache;
+pub mod decide;
+pub mod metrics;
+pub mod pod;
+pub mod review;
+pub mod router;
+pub mod serve;
+pub mod validate;

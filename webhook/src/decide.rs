@@ -1,0 +1,158 @@
+//! From a question to a verdict: looks up what the pure decisions need.
+
+use crate::{
+    cache::{Cache, Guarded},
+    pod::{self, Asked, GrantView, Settings, view::Pod},
+    review::{Request, Verdict},
+    validate::{
+        grant::{self, Known, Surroundings},
+        identity,
+    },
+};
+use alter_crds::{AwsGrant, AwsIdentity};
+use futures::future::try_join_all;
+use kube::{ResourceExt, core::DeserializeGuard};
+
+const CREATE: &str = "CREATE";
+const UPDATE: &str = "UPDATE";
+
+/// A pod that is created.
+pub async fn pod(cache: &Cache, settings: &Settings, request: &Request<'_, Pod<'_>>) -> Verdict {
+    let (CREATE, true, Some(pod)) = (&*request.operation, request.is_whole(), &request.object)
+    else {
+        return Verdict::allowed(Vec::new());
+    };
+    let asked = match Asked::read(&pod.metadata.annotations) {
+        Ok(Some(asked)) => asked,
+        Ok(None) => return Verdict::allowed(Vec::new()),
+        Err(error) => {
+            let denial = pod::Denial::from(error);
+            return Verdict::denied(denial.category(), &denial);
+        }
+    };
+    let namespace = request.namespace.as_deref().unwrap_or_default();
+    let lookups = asked.grants.iter().map(|name| cache.grant(namespace, name));
+    let found = match try_join_all(lookups).await {
+        Ok(found) => found,
+        Err(error) => return Verdict::unavailable(error.category(), &error),
+    };
+    let mut grants = Vec::with_capacity(found.len());
+    for (name, found) in asked.grants.iter().zip(&found) {
+        match found.as_deref().map(|guard| &guard.0) {
+            None => grants.push(GrantView { name, grant: None }),
+            Some(Ok(grant)) => grants.push(GrantView {
+                name,
+                grant: Some(grant),
+            }),
+            Some(Err(error)) => {
+                let message =
+                    format!("AwsGrant {name:?} cannot be read: {error}; mend it, then try again");
+                return Verdict::denied("InvalidGrant", &message);
+            }
+        }
+    }
+    match pod::inject(pod, &asked, &grants, settings) {
+        Ok(injection) => Verdict::Allowed {
+            patch: injection.patch,
+            warnings: injection.warnings,
+        },
+        Err(denial) => Verdict::denied(denial.category(), &denial),
+    }
+}
+
+/// A grant that is created or changed.
+pub async fn grant(
+    cache: &Cache,
+    request: &Request<'_, DeserializeGuard<AwsGrant>, DeserializeGuard<AwsGrant>>,
+) -> Verdict {
+    let new = match changed(request) {
+        Ok(Some(new)) => new,
+        Ok(None) => return Verdict::allowed(Vec::new()),
+        Err(verdict) => return verdict,
+    };
+    let old = request
+        .old_object
+        .as_ref()
+        .and_then(|old| old.0.as_ref().ok());
+    if grant::is_free(new, old) {
+        return Verdict::allowed(Vec::new());
+    }
+    let namespace = request.namespace.as_deref().unwrap_or_default();
+    let identity = cache.identity(&new.spec.identity).await;
+    let identity = identity.map_err(|error| error.to_string());
+    let labels = cache.namespace_labels(namespace).await;
+    let labels = labels.map_err(|error| error.to_string());
+    // What changes cannot change the Secret's name.
+    let same_secret = match &*request.operation {
+        CREATE => same_secret(cache, namespace, new),
+        _ => None,
+    };
+    let around = Surroundings {
+        identity: known(&identity),
+        namespace_labels: labels.as_ref().map_err(String::as_str),
+        same_secret: same_secret.as_deref(),
+    };
+    match grant::check(new, namespace, around) {
+        Ok(warnings) => Verdict::allowed(warnings),
+        Err(denial) => Verdict::denied(denial.category(), &denial),
+    }
+}
+
+/// An identity that is created or changed.
+#[must_use]
+pub fn identity(
+    request: &Request<'_, DeserializeGuard<AwsIdentity>, DeserializeGuard<AwsIdentity>>,
+) -> Verdict {
+    let new = match changed(request) {
+        Ok(Some(new)) => new,
+        Ok(None) => return Verdict::allowed(Vec::new()),
+        Err(verdict) => return verdict,
+    };
+    let old = request
+        .old_object
+        .as_ref()
+        .and_then(|old| old.0.as_ref().ok());
+    if identity::is_free(new, old) {
+        return Verdict::allowed(Vec::new());
+    }
+    match identity::check(&new.spec) {
+        Ok(warnings) => Verdict::allowed(warnings),
+        Err(invalid) => Verdict::denied("InvalidSpec", &invalid),
+    }
+}
+
+/// The object, where the request creates or changes it.
+fn changed<'r, K>(
+    request: &'r Request<'_, DeserializeGuard<K>, DeserializeGuard<K>>,
+) -> Result<Option<&'r K>, Verdict> {
+    match (&*request.operation, request.is_whole(), &request.object) {
+        (CREATE | UPDATE, true, Some(DeserializeGuard(Ok(new)))) => Ok(Some(new)),
+        (CREATE | UPDATE, true, Some(DeserializeGuard(Err(error)))) => {
+            let message = format!("the object cannot be read: {error}; mend it, then try again");
+            Err(Verdict::denied("InvalidSpec", &message))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn known(found: &Result<Option<Guarded<AwsIdentity>>, String>) -> Known<'_> {
+    match found {
+        Ok(None) => Known::Absent,
+        Err(why) => Known::Unknown(why),
+        Ok(Some(guard)) => match &guard.0 {
+            Ok(identity) => Known::Present(identity),
+            Err(error) => Known::Unknown(&error.error),
+        },
+    }
+}
+
+/// Another grant of the namespace whose session is in the Secret that this one would have.
+fn same_secret(cache: &Cache, namespace: &str, new: &AwsGrant) -> Option<String> {
+    let (name, secret) = (new.name_any(), new.secret_name());
+    let mut others = cache.grants_of(namespace);
+    let other = others.find(|other| {
+        let other = other.0.as_ref().ok();
+        other.is_some_and(|other| other.name_any() != name && other.secret_name() == secret)
+    });
+    other.map(|other| other.name_any())
+}

@@ -1,0 +1,181 @@
+//! An `AwsGrant` that is created or whose spec changes.
+
+use super::{Invalid, at};
+use alter_crds::{
+    AwsGrant, AwsGrantSpec, AwsIdentity, condition,
+    grant::{NotAllowed, allows},
+};
+use alter_policy::{arn::RoleArn, name, refresh, tag};
+use kube::ResourceExt;
+use std::collections::BTreeMap;
+
+/// STS's limit where the caller is itself an assumed role, in seconds.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining>
+const CHAINED_LIMIT: i32 = 3_600;
+
+/// What a grant refers to, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The identity.
+    pub identity: Known<'a>,
+    /// The labels of the grant's namespace, or why nobody knows them.
+    pub namespace_labels: Result<&'a BTreeMap<String, String>, &'a str>,
+    /// Where the grant is new: another grant of the namespace whose session is in the same Secret.
+    pub same_secret: Option<&'a str>,
+}
+
+/// An identity that may not be there, and may not be known to be there.
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'a> {
+    /// It is there.
+    Present(&'a AwsIdentity),
+    /// It is not.
+    Absent,
+    /// For this reason nobody knows.
+    Unknown(&'a str),
+}
+
+/// Whether there is anything to check: what is deleted or suspended, or keeps its spec, always passes, so
+/// that a grant whose identity changed can still be labelled, finalised and taken away.
+#[must_use]
+pub fn is_free(new: &AwsGrant, old: Option<&AwsGrant>) -> bool {
+    new.spec.suspend
+        || new.metadata.deletion_timestamp.is_some()
+        || old.is_some_and(|old| old.spec == new.spec)
+}
+
+/// Checks a grant; gives warnings for its author.
+pub fn check(
+    grant: &AwsGrant,
+    namespace: &str,
+    around: Surroundings<'_>,
+) -> Result<Vec<String>, Denial> {
+    let spec = &grant.spec;
+    check_fields(spec)?;
+    if let Some(other) = around.same_secret {
+        return Err(Denial::Invalid(Invalid::new(
+            "spec.secretName",
+            &format!(
+                "Secret {:?} is that of AwsGrant {other:?}: choose another name",
+                grant.secret_name()
+            ),
+        )));
+    }
+    let mut warnings = Vec::new();
+    check_identity(spec, namespace, around, &mut warnings)?;
+    if spec.duration() < refresh::SHORT_LIFE {
+        warnings.push(format!(
+            "spec.durationSeconds: {} is short: below {} SDKs may find a session about to expire; write 3600",
+            spec.duration_seconds,
+            refresh::SHORT_LIFE.as_secs()
+        ));
+    }
+    Ok(warnings)
+}
+
+/// Why a grant is denied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// A field cannot be used.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The identity does not allow it.
+    #[error("AwsIdentity {identity:?} does not allow this grant: {source}")]
+    NotAllowed {
+        /// The identity's name.
+        identity: String,
+        /// Which rule, and why.
+        source: NotAllowed,
+    },
+}
+
+impl Denial {
+    /// The metrics' `reason`: the condition's that the operator would set.
+    #[must_use]
+    pub const fn category(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => condition::reason::INVALID_SPEC,
+            Self::NotAllowed { .. } => condition::reason::NOT_ALLOWED,
+        }
+    }
+}
+
+fn check_fields(spec: &AwsGrantSpec) -> Result<(), Invalid> {
+    RoleArn::parse(&spec.role_arn).map_err(at("spec.roleArn"))?;
+    name::check_region(&spec.region).map_err(at("spec.region"))?;
+    tag::check_all(&spec.tags).map_err(at("spec.tags"))?;
+    if let Some(external_id) = &spec.external_id {
+        name::check_external_id(external_id).map_err(at("spec.externalId"))?;
+    }
+    if let Some(session_name) = &spec.session_name {
+        name::check_session_name(session_name).map_err(at("spec.sessionName"))?;
+    }
+    // The error names the field itself.
+    let refresh_before = spec.refresh_before().map_err(|error| Invalid {
+        field: "spec".to_owned(),
+        problem: error.to_string(),
+    })?;
+    if refresh_before.is_some_and(|before| before >= spec.duration()) {
+        return Err(Invalid::new(
+            "spec.refreshBefore",
+            &format!(
+                "it must be shorter than spec.durationSeconds ({} s)",
+                spec.duration_seconds
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn check_identity(
+    spec: &AwsGrantSpec,
+    namespace: &str,
+    around: Surroundings<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(), Denial> {
+    let name = &spec.identity;
+    let identity = match around.identity {
+        Known::Present(identity) => identity,
+        Known::Absent => {
+            warnings.push(format!(
+                "spec.identity: there is no AwsIdentity {name:?} yet: the grant waits for it"
+            ));
+            return Ok(());
+        }
+        Known::Unknown(why) => {
+            warnings.push(format!(
+                "spec.identity: AwsIdentity {name:?} was not checked: {why}"
+            ));
+            return Ok(());
+        }
+    };
+    match around.namespace_labels {
+        Ok(labels) => {
+            allows(&identity.spec, spec, namespace, labels).map_err(|source| {
+                Denial::NotAllowed {
+                    identity: name.clone(),
+                    source,
+                }
+            })?;
+        }
+        Err(why) => warnings.push(format!(
+            "the rules of AwsIdentity {name:?} were not checked: {why}"
+        )),
+    }
+    let status = identity.status.as_ref();
+    if !status.is_some_and(|status| condition::is_true(&status.conditions, condition::READY)) {
+        warnings.push(format!(
+            "AwsIdentity {:?} is not ready: the grant waits for it",
+            identity.name_any()
+        ));
+    }
+    let is_role = |arn: &String| arn.contains(":assumed-role/");
+    if spec.duration_seconds > CHAINED_LIMIT
+        && status.is_some_and(|status| status.arn.as_ref().is_some_and(is_role))
+    {
+        warnings.push(format!(
+            "spec.durationSeconds: AwsIdentity {name:?} is itself an assumed role, from which STS gives sessions of at most {CHAINED_LIMIT}: write that or less"
+        ));
+    }
+    Ok(())
+}
