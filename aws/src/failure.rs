@@ -207,10 +207,9 @@ fn shown(text: &str) -> String {
         .filter_map(|mark| line.find(mark))
         .min()
         .map_or(line, |end| &line[..end]);
-    let one_line = line
-        .trim()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c });
+    // No full stop at its end: what to do next follows.
+    let line = line.trim().trim_end_matches('.');
+    let one_line = line.chars().map(|c| if c.is_control() { ' ' } else { c });
     one_line.take(LIMIT).collect()
 }
 
@@ -224,7 +223,7 @@ mod tests {
                     this request should have been\n'POST\n/\n\nx-amz-security-token:hunter2";
         assert_eq!(
             shown(text),
-            "The request signature we calculated does not match."
+            "The request signature we calculated does not match"
         );
         assert_eq!(shown(&text.replace('\n', " ")), shown(text));
     }

@@ -209,7 +209,7 @@ async fn a_key_that_is_refused_is_tried_once_where_the_secret_holds_no_other() {
     assert_eq!(
         error.to_string(),
         "AwsIdentity default: sts:AssumeRole of arn:aws:iam::111122223333:role/team-a failed: \
-         InvalidClientTokenId: The security token included in the request is invalid.; \
+         InvalidClientTokenId: The security token included in the request is invalid; \
          write an access key that is active into the identity's Secret"
     );
     assert_eq!((sts.calls().len(), cluster.reads()), (1, 2));
