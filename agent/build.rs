@@ -2,6 +2,10 @@
 
 use std::env;
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "Cargo speaks to build scripts by the environment"
+)]
 fn main() {
     println!("cargo::rerun-if-changed=helper.ld");
     let of_target = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
