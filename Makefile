@@ -59,7 +59,7 @@ push: ## Pushes the two images: make push REGISTRY=registry.example.com/alter
 	@images/push $(REGISTRY)
 
 bench: ## Measures what docs/benchmarks.md shows
-	@bench/run
+	@e2e/bench/run
 
 clean-cache: ## Removes everything that is kept between runs
 	@e2e/cluster/engine stop

@@ -1,0 +1,157 @@
+//! The operator with many grants, against a real API server and an STS that answers at once.
+
+mod floor;
+mod observer;
+mod report;
+
+use crate::{
+    Failure,
+    api_server::{ApiServer, SYSTEM_NAMESPACE},
+    loopback, machine, population,
+    program::{Memory, Program},
+    report::Section,
+    run::Setup,
+    sts::{Counts, Sts},
+};
+use observer::Observer;
+use std::{
+    net::SocketAddr,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// Numbers of grants that the operator is measured with.
+pub(crate) const SIZES: [u32; 2] = [1_000, 10_000];
+/// Reconciles under way at once, the operator's default, and requests of its floor.
+const CONCURRENCY: usize = 32;
+/// A process that used less than [`QUIET`] of a processor within this time has settled.
+const SETTLE_WINDOW: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_millis(40);
+/// Nothing measured here takes this long.
+const DEADLINE: Duration = Duration::from_mins(10);
+
+/// What the operator did with new grants, and again after a restart.
+struct Measured {
+    grants: u32,
+    /// From the operator's start until every grant was ready.
+    first: Phase,
+    /// From the operator's second start until it had nothing left to do.
+    restart: Phase,
+    /// The same writes by a bare client.
+    floor: Phase,
+}
+
+/// What happened between two moments.
+struct Phase {
+    took: Duration,
+    /// Processor time of the operator, or of the bare client.
+    cpu: Duration,
+    /// Processor time of kube-apiserver and etcd.
+    cluster_cpu: Duration,
+    memory: Option<Memory>,
+    counts: Counts,
+}
+
+/// Measures.
+pub(crate) async fn measure(setup: &Setup, grants: u32) -> Result<Section, Failure> {
+    let load = machine::load().await?;
+    let server = ApiServer::start(setup).await?;
+    let sts = Sts::start().await?;
+    population::create_identity(&server, sts.address).await?;
+    population::create_grants(&server, "bench", grants).await?;
+    let observer = Observer::start(server.client.clone());
+    observer.seen(grants, DEADLINE).await?;
+
+    let first = first_start(setup, &server, &sts, &observer, grants).await?;
+    let restart = restart(setup, &server, &sts).await?;
+    let floor = floor::measure(&server, &observer, grants).await?;
+    let measured = Measured {
+        grants,
+        first,
+        restart,
+        floor,
+    };
+    Ok(measured.section(load))
+}
+
+async fn first_start(
+    setup: &Setup,
+    server: &ApiServer,
+    sts: &Sts,
+    observer: &Observer,
+    grants: u32,
+) -> Result<Phase, Failure> {
+    let cluster = cluster_cpu(server)?;
+    let begin = Instant::now();
+    let (operator, _) = start_operator(setup, server)?;
+    observer.ready(grants, DEADLINE).await?;
+    let took = begin.elapsed();
+    let (cpu, cluster_cpu) = (
+        operator.cpu()?,
+        cluster_cpu(server)?.saturating_sub(cluster),
+    );
+    settle(&operator).await?;
+    let memory = Some(operator.memory()?);
+    operator.end().await?;
+    Ok(Phase {
+        took,
+        cpu,
+        cluster_cpu,
+        memory,
+        counts: sts.take_counts(),
+    })
+}
+
+async fn restart(setup: &Setup, server: &ApiServer, sts: &Sts) -> Result<Phase, Failure> {
+    let cluster = cluster_cpu(server)?;
+    let begin = Instant::now();
+    let (mut operator, health) = start_operator(setup, server)?;
+    operator
+        .ready(async || loopback::is_ready(health).await)
+        .await?;
+    settle(&operator).await?;
+    // The last window showed that there was nothing left to do.
+    let took = begin.elapsed().saturating_sub(SETTLE_WINDOW);
+    let phase = Phase {
+        took,
+        cpu: operator.cpu()?,
+        cluster_cpu: cluster_cpu(server)?.saturating_sub(cluster),
+        memory: Some(operator.memory()?),
+        counts: sts.take_counts(),
+    };
+    operator.end().await?;
+    Ok(phase)
+}
+
+fn start_operator(setup: &Setup, server: &ApiServer) -> Result<(Program, SocketAddr), Failure> {
+    let health = loopback::free_address()?;
+    let mut command = Command::new(setup.program("alter-operator"));
+    command
+        .env("KUBECONFIG", &server.kubeconfig)
+        .args(["--namespace", SYSTEM_NAMESPACE, "--pod-name", "bench"])
+        .args(["--health-address", &health.to_string()])
+        .args(["--sts-rate", "1000000", "--sts-burst", "1000000"])
+        .args(["--concurrency", &CONCURRENCY.to_string()])
+        .args(["--certificates", "external"]);
+    let program = Program::start("alter-operator", &mut command, server.folder())?;
+    Ok((program, health))
+}
+
+/// Waits until the process does next to nothing.
+async fn settle(program: &Program) -> Result<(), Failure> {
+    let begin = Instant::now();
+    loop {
+        let before = program.cpu()?;
+        tokio::time::sleep(SETTLE_WINDOW).await;
+        if program.cpu()?.saturating_sub(before) < QUIET {
+            return Ok(());
+        }
+        if begin.elapsed() > DEADLINE {
+            return Err("the operator did not settle".into());
+        }
+    }
+}
+
+fn cluster_cpu(server: &ApiServer) -> Result<Duration, Failure> {
+    Ok(server.program.cpu()? + server.etcd.cpu()?)
+}
