@@ -48,6 +48,8 @@ pub mod secret {
     pub const INPUT_DIGEST: &str = "alter.dev/input-digest";
     /// Annotation: since when the session is taken away, RFC 3339; absent while it is served.
     pub const REVOKED_AT: &str = "alter.dev/revoked-at";
+    /// Annotation: why it is, as a condition's reason.
+    pub const REVOKED_REASON: &str = "alter.dev/revoked-reason";
 
     /// `type` of the Secret with the webhook's certificates.
     pub const CERTIFICATE_TYPE: &str = "alter.dev/webhook-certificate";
@@ -67,8 +69,28 @@ pub mod field_manager {
     pub const SECRET: &str = "alter-operator/secret";
     /// Status of both kinds.
     pub const STATUS: &str = "alter-operator/status";
+    /// The operator's Lease.
+    pub const LEASE: &str = "alter-operator/lease";
     /// `caBundle` of the webhook configurations, and the certificate's Secret.
     pub const CERTIFICATE: &str = "alter-operator/certificate";
+}
+
+/// Keys of the Secret with the webhook's certificates.
+pub mod certificate {
+    /// The certificate that the webhook serves.
+    pub const CERTIFICATE: &str = "tls.crt";
+    /// Its key.
+    pub const KEY: &str = "tls.key";
+    /// The CA that signs.
+    pub const CA_CERTIFICATE: &str = "ca.crt";
+    /// Its key.
+    pub const CA_KEY: &str = "ca.key";
+    /// The CA that will sign, and is trusted already.
+    pub const NEXT_CA_CERTIFICATE: &str = "next-ca.crt";
+    /// Its key.
+    pub const NEXT_CA_KEY: &str = "next-ca.key";
+    /// CAs that have signed, and are trusted until they expire.
+    pub const OLD_CA_CERTIFICATES: &str = "old-ca.crt";
 }
 
 /// Keys of the Secret that `spec.credentials.accessKey.secretRef` of an identity names.
