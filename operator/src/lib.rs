@@ -1,1 +1,20 @@
 //! Controllers of AwsIdentity and AwsGrant, and the keeper of the webhook certificate.
+
+pub mod app;
+pub mod args;
+mod backoff;
+mod certificate;
+mod clock;
+mod context;
+mod encoded;
+mod events;
+#[cfg(test)]
+mod fixtures;
+mod grant;
+mod identity;
+mod lease;
+mod metrics;
+mod session_secret;
+mod status;
+mod sweep;
+mod watch;

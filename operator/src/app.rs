@@ -1,0 +1,229 @@
+//! The wiring: clients, caches, controllers, and who of them ends when.
+
+use crate::{
+    args::{Args, Certificates},
+    backoff::Stumbles,
+    certificate::{self, keeper::Settings},
+    clock,
+    context::{Context, Rechecks},
+    events::Publisher,
+    grant::{self, failures::Failures},
+    identity, lease,
+    lease::Fence,
+    metrics::{Caches, Metrics},
+    session_secret::{Index, Writer},
+    sweep::Sweep,
+};
+use alter_issuer::{Issuer, Options};
+use alter_runtime::health::{self, Readiness, ServeError};
+use futures::{Stream, StreamExt, stream};
+use jiff::SignedDuration;
+use kube::{Client, Config, runtime::reflector};
+use prometheus_client::registry::Registry;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// A part of readiness: every cache was filled once. Leading is none, or a rollout would wait for it.
+const CACHES: &str = "caches";
+/// The Lease's client gives up on a connection or an answer after this.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why the operator does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// There is no configuration for the API server.
+    #[error(
+        "cannot find the API server: {0}; run in a pod with a service account, or set KUBECONFIG"
+    )]
+    Config(#[source] kube::config::InferConfigError),
+    /// A client could not be made.
+    #[error("cannot make a client for the API server: {0}; check its configuration")]
+    Client(#[source] kube::Error),
+    /// Health and metrics could not be served.
+    #[error(transparent)]
+    Health(#[from] ServeError),
+}
+
+/// Runs until `shutdown`; then finishes what was begun, and gives the Lease back.
+pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), AppError> {
+    let config = Config::infer().await.map_err(AppError::Config)?;
+    let client = Client::try_from(config.clone()).map_err(AppError::Client)?;
+    let lease_client = lease_client(config)?;
+
+    let fence = Fence::new();
+    let index = Arc::new(Index::new());
+    let metrics = Metrics::default();
+    let sweep_wake = Arc::new(Notify::new());
+    let (grants, grants_writer) = reflector::store();
+    let (identities, identities_writer) = reflector::store();
+    let (namespaces, namespaces_writer) = reflector::store();
+    let (touched, touched_grants) = mpsc::unbounded_channel();
+    let (recheck, rechecked) = mpsc::unbounded_channel();
+    let issuer = Issuer::new(
+        client.clone(),
+        Options {
+            namespace: args.namespace.clone(),
+            cluster: args.cluster_name.clone(),
+            rate: args.sts_rate,
+            burst: args.sts_burst,
+        },
+    );
+
+    let mut registry = Registry::with_prefix("alter");
+    metrics.register(&mut registry);
+    issuer.metrics().register(&mut registry);
+    registry.register_collector(Box::new(Caches {
+        grants: grants.clone(),
+        identities: identities.clone(),
+        now: clock::now,
+    }));
+
+    let context = Arc::new(Context {
+        client: client.clone(),
+        fence: fence.clone(),
+        writer: Writer::new(client.clone(), fence.clone()),
+        index: index.clone(),
+        sessions: issuer,
+        grants: grants.clone(),
+        identities,
+        namespaces,
+        failures: Failures::default(),
+        stumbles: Stumbles::default(),
+        rechecks: Rechecks::new(recheck),
+        publisher: Publisher::new(client.clone(), fence.clone(), args.pod_name.clone()),
+        metrics: metrics.clone(),
+        cluster: args.cluster_name.clone(),
+        min_interval: SignedDuration::try_from(args.min_refresh_interval)
+            .unwrap_or(SignedDuration::MAX),
+    });
+    let sweep = Sweep {
+        client: client.clone(),
+        writer: context.writer.clone(),
+        index,
+        grants,
+        fence: fence.clone(),
+        metrics: metrics.clone(),
+        wake: sweep_wake.clone(),
+    };
+    let grant_feeds = grant::controller::Feeds {
+        grants: grants_writer,
+        namespaces: namespaces_writer,
+        touched: received(touched_grants),
+        led: led(&fence),
+        sweep: sweep_wake,
+    };
+    let identity_feeds = identity::controller::Feeds {
+        identities: identities_writer,
+        rechecks: received(rechecked),
+        led: led(&fence),
+        touched,
+        namespace: args.namespace.clone(),
+    };
+    let lease = lease::Keeper::new(
+        lease_client,
+        &args.namespace,
+        args.lease_name.clone(),
+        args.pod_name.clone(),
+        fence.clone(),
+    );
+
+    // The Lease outlives the workers, which need it to finish what they have begun.
+    let released = CancellationToken::new();
+    let lease = tokio::spawn(lease.run(released.clone()));
+    let leads = tokio::spawn(show_leading(fence.clone(), metrics, released.clone()));
+    let readiness = Readiness::new(&[CACHES]);
+    tokio::spawn(watch_caches(context.clone(), readiness.clone()));
+    let workers = async {
+        tokio::join!(
+            grant::controller::run(
+                context.clone(),
+                grant_feeds,
+                args.concurrency,
+                shutdown.clone()
+            ),
+            identity::controller::run(context.clone(), identity_feeds, shutdown.clone()),
+            sweep.run(shutdown.clone()),
+            certificates(&args, client, fence, shutdown.clone()),
+        );
+    };
+    let health = health::serve(
+        args.server.health_address,
+        readiness,
+        Arc::new(registry),
+        shutdown.clone(),
+    );
+    let served = tokio::select! {
+        // Ends early only where it cannot serve at all: then nothing else should run either.
+        served = health => {
+            served
+        }
+        () = workers => Ok(()),
+    };
+    released.cancel();
+    // They fail only where they panicked.
+    let _ = tokio::join!(lease, leads);
+    Ok(served?)
+}
+
+/// A client whose calls end early and are not repeated: a renewal that comes late is worse than none.
+fn lease_client(mut config: Config) -> Result<Client, AppError> {
+    config.connect_timeout = Some(LEASE_TIMEOUT);
+    config.read_timeout = Some(LEASE_TIMEOUT);
+    config.write_timeout = Some(LEASE_TIMEOUT);
+    config.default_retry = false;
+    Client::try_from(config).map_err(AppError::Client)
+}
+
+async fn certificates(args: &Args, client: Client, fence: Fence, shutdown: CancellationToken) {
+    if args.certificates == Certificates::External {
+        return;
+    }
+    let settings = Settings {
+        namespace: args.namespace.clone(),
+        secret: args.certificate_secret.clone(),
+        service: args.webhook_service.clone(),
+        configuration: args.webhook_configuration.clone(),
+    };
+    certificate::Keeper::new(client, fence, settings)
+        .run(shutdown)
+        .await;
+}
+
+async fn watch_caches(context: Arc<Context<Issuer>>, readiness: Readiness) {
+    context.synced().await;
+    readiness.set(CACHES, true);
+}
+
+async fn show_leading(fence: Fence, metrics: Metrics, ended: CancellationToken) {
+    let mut leading = fence.leading();
+    loop {
+        metrics.leads(*leading.borrow_and_update());
+        tokio::select! {
+            () = ended.cancelled() => return,
+            // Fails only when the sender, which the fence holds, is dropped.
+            _ = leading.changed() => {}
+        }
+    }
+}
+
+/// An item whenever this process begins to lead.
+fn led(fence: &Fence) -> impl Stream<Item = ()> + Send + use<> {
+    stream::unfold(fence.leading(), |mut leading| async move {
+        loop {
+            leading.changed().await.ok()?;
+            if *leading.borrow_and_update() {
+                return Some(((), leading));
+            }
+        }
+    })
+}
+
+fn received<T: Send + 'static>(
+    receiver: mpsc::UnboundedReceiver<T>,
+) -> impl Stream<Item = T> + Send {
+    stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|item| (item, receiver))
+    })
+    .boxed()
+}

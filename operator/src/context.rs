@@ -1,0 +1,148 @@
+//! What both controllers work with.
+
+use crate::{
+    backoff::Stumbles,
+    events::Publisher,
+    grant::failures::Failures,
+    lease::Fence,
+    metrics::Metrics,
+    session_secret::{Index, Writer},
+};
+use alter_crds::{AwsGrant, AwsIdentity};
+use alter_issuer::{Caller, IssueError, Issued, Issuer};
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Client,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::reflector::{ObjectRef, Store},
+};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::mpsc;
+
+/// One object that cannot be decoded does not stall the others.
+pub(crate) type Guarded<K> = DeserializeGuard<K>;
+/// All grants.
+pub(crate) type Grants = Store<Guarded<AwsGrant>>;
+/// All identities.
+pub(crate) type Identities = Store<Guarded<AwsIdentity>>;
+/// Labels of all namespaces.
+pub(crate) type Namespaces = Store<PartialObjectMeta<Namespace>>;
+
+/// Where sessions come from: the issuer, and in tests a script.
+pub(crate) trait Sessions: Send + Sync + 'static {
+    /// `sts:AssumeRole`.
+    fn issue(
+        &self,
+        identity: &AwsIdentity,
+        grant: &AwsGrant,
+    ) -> impl Future<Output = Result<Issued, IssueError>> + Send;
+    /// `sts:GetCallerIdentity`.
+    fn identify(
+        &self,
+        identity: &AwsIdentity,
+    ) -> impl Future<Output = Result<Caller, IssueError>> + Send;
+    /// The identity's source changed.
+    fn forget(&self, identity: &str);
+}
+
+impl Sessions for Issuer {
+    async fn issue(&self, identity: &AwsIdentity, grant: &AwsGrant) -> Result<Issued, IssueError> {
+        Self::issue(self, identity, grant).await
+    }
+
+    async fn identify(&self, identity: &AwsIdentity) -> Result<Caller, IssueError> {
+        Self::identify(self, identity).await
+    }
+
+    fn forget(&self, identity: &str) {
+        Self::forget(self, identity);
+    }
+}
+
+/// Identities that AWS must be asked about again, whatever their status says.
+#[derive(Debug)]
+pub(crate) struct Rechecks {
+    names: Mutex<HashSet<String>>,
+    wake: mpsc::UnboundedSender<ObjectRef<Guarded<AwsIdentity>>>,
+}
+
+impl Rechecks {
+    /// `wake` brings the identity to its controller.
+    pub(crate) fn new(wake: mpsc::UnboundedSender<ObjectRef<Guarded<AwsIdentity>>>) -> Self {
+        Self {
+            names: Mutex::default(),
+            wake,
+        }
+    }
+
+    /// Asks for one.
+    pub(crate) fn ask(&self, identity: &str) {
+        if self.lock().insert(identity.to_owned()) {
+            // Fails only when the controller has ended, as the program does.
+            let _ = self.wake.send(ObjectRef::new(identity));
+        }
+    }
+
+    /// Whether one was asked for.
+    pub(crate) fn is_asked(&self, identity: &str) -> bool {
+        self.lock().contains(identity)
+    }
+
+    /// It is being made.
+    pub(crate) fn begun(&self, identity: &str) {
+        self.lock().remove(identity);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What both controllers work with.
+pub(crate) struct Context<S> {
+    /// The API server.
+    pub client: Client,
+    /// Whether this process may write.
+    pub fence: Fence,
+    /// Sessions' Secrets.
+    pub writer: Writer,
+    /// What is known of sessions' Secrets.
+    pub index: Arc<Index>,
+    /// AWS.
+    pub sessions: S,
+    /// All grants.
+    pub grants: Grants,
+    /// All identities.
+    pub identities: Identities,
+    /// Labels of all namespaces.
+    pub namespaces: Namespaces,
+    /// What failed, and when to ask again; grants' and identities' by UID.
+    pub failures: Failures,
+    /// What the API server failed.
+    pub stumbles: Stumbles,
+    /// Identities to be asked about.
+    pub rechecks: Rechecks,
+    /// Events.
+    pub publisher: Publisher,
+    /// Counts.
+    pub metrics: Metrics,
+    /// The cluster's name, for templates.
+    pub cluster: String,
+    /// Sessions are not renewed more often than this.
+    pub min_interval: SignedDuration,
+}
+
+impl<S> Context<S> {
+    /// Returns once every cache has been filled once: half a list decides nothing.
+    pub(crate) async fn synced(&self) {
+        self.index.synced().await;
+        // Each fails only when its writer is dropped, which ends the program.
+        let _ = self.grants.wait_until_ready().await;
+        let _ = self.identities.wait_until_ready().await;
+        let _ = self.namespaces.wait_until_ready().await;
+    }
+}

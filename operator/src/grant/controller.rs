@@ -1,0 +1,201 @@
+//! What brings a grant to its reconcile.
+
+use super::reconcile::{ReconcileError, reconcile};
+use crate::{
+    backoff::doubled,
+    context::{Context, Guarded, Sessions},
+    session_secret::index::Pending,
+    watch::strip,
+};
+use alter_crds::{
+    AwsGrant,
+    names::{label, secret},
+};
+use futures::{Stream, StreamExt, TryStreamExt, future};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{
+    Api, Resource, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        Controller, WatchStreamExt,
+        controller::{self, Action},
+        reflector::{ObjectRef, store::Writer},
+        watcher,
+    },
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// A grant, by name.
+pub(crate) type GrantRef = ObjectRef<Guarded<AwsGrant>>;
+
+/// What the controller is fed with.
+pub(crate) struct Feeds<T, L> {
+    /// Fills the cache of grants.
+    pub grants: Writer<Guarded<AwsGrant>>,
+    /// Fills the cache of namespaces.
+    pub namespaces: Writer<PartialObjectMeta<Namespace>>,
+    /// Grants whose identity changed.
+    pub touched: T,
+    /// An item whenever this process begins to lead.
+    pub led: L,
+    /// Wakes the sweep.
+    pub sweep: Arc<Notify>,
+}
+
+/// Runs until `shutdown`, and until what it had begun is done.
+///
+/// No predicate stands before the reconcile: one more look at an unchanged grant costs microseconds and no
+/// call, while predicates have been seen to drop deletions and re-creations.
+pub(crate) async fn run<S: Sessions>(
+    context: Arc<Context<S>>,
+    feeds: Feeds<
+        impl Stream<Item = GrantRef> + Send + 'static,
+        impl Stream<Item = ()> + Send + 'static,
+    >,
+    concurrency: u16,
+    shutdown: CancellationToken,
+) {
+    let grants = grants(&context, feeds.grants, feeds.sweep.clone());
+    let reader = context.grants.clone();
+    Controller::for_stream(grants, reader)
+        .with_config(controller::Config::default().concurrency(concurrency))
+        .watches_stream(
+            namespaces(&context, feeds.namespaces),
+            of_namespace(&context),
+        )
+        .watches_stream(secrets(&context, feeds.sweep), of_secret)
+        .reconcile_on(feeds.touched)
+        .reconcile_all_on(feeds.led)
+        .graceful_shutdown_on(async move { shutdown.cancelled().await })
+        .run(reconcile::<S>, retry::<S>, context.clone())
+        .for_each(|result| {
+            log(result.map(drop));
+            future::ready(())
+        })
+        .await;
+}
+
+fn grants<S: Sessions>(
+    context: &Arc<Context<S>>,
+    writer: Writer<Guarded<AwsGrant>>,
+    sweep: Arc<Notify>,
+) -> impl Stream<Item = watcher::Result<Guarded<AwsGrant>>> + Send + use<S> {
+    let api: Api<Guarded<AwsGrant>> = Api::all(context.client.clone());
+    let context = context.clone();
+    watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(|object| strip(object.meta_mut()))
+        .reflect(writer)
+        .inspect_ok(move |event| match event {
+            watcher::Event::Delete(grant) => {
+                if let Some(uid) = &grant.meta().uid {
+                    context.failures.forget(uid);
+                    context.stumbles.forget(uid);
+                }
+                sweep.notify_one();
+            }
+            // What the list lacks was deleted while the watch was broken.
+            watcher::Event::InitDone => sweep.notify_one(),
+            _ => {}
+        })
+        .applied_objects()
+}
+
+fn secrets<S>(
+    context: &Arc<Context<S>>,
+    sweep: Arc<Notify>,
+) -> impl Stream<Item = watcher::Result<PartialObjectMeta<Secret>>> + Send + use<S> {
+    let api: Api<PartialObjectMeta<Secret>> = Api::all(context.client.clone());
+    let ours = format!(
+        "{}={},{}",
+        label::MANAGED_BY,
+        label::OPERATOR,
+        secret::GRANT_LABEL
+    );
+    let index = context.index.clone();
+    let mut pending = Pending::new();
+    watcher(api, watcher::Config::default().labels(&ours))
+        .default_backoff()
+        .inspect_ok(move |event| {
+            index.apply(&mut pending, event);
+            sweep.notify_one();
+        })
+        .touched_objects()
+}
+
+fn namespaces<S>(
+    context: &Arc<Context<S>>,
+    writer: Writer<PartialObjectMeta<Namespace>>,
+) -> impl Stream<Item = watcher::Result<PartialObjectMeta<Namespace>>> + Send + use<S> {
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(context.client.clone());
+    watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(|object| {
+            let labels = object.metadata.labels.take();
+            strip(&mut object.metadata);
+            object.metadata.labels = labels;
+        })
+        .reflect(writer)
+        .touched_objects()
+}
+
+fn of_secret(secret: PartialObjectMeta<Secret>) -> Option<GrantRef> {
+    let grant = secret.labels().get(secret::GRANT_LABEL)?;
+    Some(ObjectRef::new(grant).within(&secret.namespace()?))
+}
+
+fn of_namespace<S: Sessions>(
+    context: &Arc<Context<S>>,
+) -> impl Fn(PartialObjectMeta<Namespace>) -> Vec<GrantRef> + Send + Sync + use<S> {
+    let grants = context.grants.clone();
+    move |namespace| {
+        let name = namespace.name_any();
+        let inside = grants.state_filter(|grant| grant.meta().namespace.as_ref() == Some(&name));
+        inside
+            .iter()
+            .map(|grant| ObjectRef::from_obj(&**grant))
+            .collect()
+    }
+}
+
+/// The controller's own backoff, for what the API server failed.
+fn retry<S: Sessions>(
+    object: Arc<Guarded<AwsGrant>>,
+    error: &ReconcileError,
+    context: Arc<Context<S>>,
+) -> Action {
+    let uid = object.meta().uid.clone().unwrap_or_default();
+    let failures = context.stumbles.note(&uid);
+    let wait = doubled(FIRST_RETRY, LAST_RETRY, failures);
+    tracing::warn!(
+        %error,
+        namespace = object.meta().namespace,
+        grant = object.meta().name,
+        retry_seconds = wait.as_secs(),
+        "the grant will be looked at again"
+    );
+    context.metrics.reconciled("AwsGrant", "error");
+    Action::requeue(wait)
+}
+
+/// What reconciles failed of is logged above; this is what failed before.
+fn log<T>(result: Result<(), controller::Error<ReconcileError, T>>)
+where
+    T: std::error::Error + 'static,
+{
+    match result {
+        Ok(()) | Err(controller::Error::ReconcilerFailed(..)) => {}
+        // Its Secret came or went: the sweep sees to it.
+        Err(controller::Error::ObjectNotFound(object)) => {
+            tracing::debug!(%object, "the grant is gone");
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a watch of the grants' controller broke: it begins anew")
+        }
+    }
+}

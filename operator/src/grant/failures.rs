@@ -1,0 +1,130 @@
+//! Which grants AWS or the API server refused, and when to ask again.
+
+use crate::backoff::doubled;
+use alter_issuer::Retry;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+/// The part of a wait by which retries are spread, so that grants that failed together do not ask
+/// together.
+const SPREAD: f64 = 0.25;
+
+/// A failure to issue a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// What was tried: another one is tried at once.
+    pub tried: String,
+    /// How often in a row.
+    pub attempts: u32,
+    /// Not before then.
+    pub retry_at: Timestamp,
+    /// A condition's reason.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// The failures by the grant's UID.
+#[derive(Debug, Default)]
+pub(crate) struct Failures(Mutex<HashMap<String, Failure>>);
+
+impl Failures {
+    /// The failure of a grant, if the same was tried.
+    pub(crate) fn of(&self, uid: &str, tried: &str) -> Option<Failure> {
+        let failure = self.lock().get(uid).cloned();
+        failure.filter(|failure| failure.tried == tried)
+    }
+
+    /// Notes one, and gives it back.
+    pub(crate) fn note(
+        &self,
+        uid: &str,
+        tried: &str,
+        (reason, message): (&'static str, String),
+        retry: Retry,
+        now: Timestamp,
+    ) -> Failure {
+        let attempts = self.of(uid, tried).map_or(0, |last| last.attempts) + 1;
+        let failure = Failure {
+            tried: tried.to_owned(),
+            attempts,
+            retry_at: now + wait(retry, attempts, spread(uid, attempts)),
+            reason,
+            message,
+        };
+        self.lock().insert(uid.to_owned(), failure.clone());
+        failure
+    }
+
+    /// The grant has a session, or is gone.
+    pub(crate) fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Failure>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long to wait after that many failures. `spread`, from 0 to 1, lengthens it.
+fn wait(retry: Retry, attempts: u32, spread: f64) -> SignedDuration {
+    let wait = match retry {
+        Retry::Backoff { first, max } => doubled(first, max, attempts),
+        Retry::Later(after) => after,
+    };
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(1));
+    wait + wait.mul_f64(SPREAD * spread)
+}
+
+fn spread(uid: &str, attempts: u32) -> f64 {
+    let hash = Sha256::new()
+        .chain_update(uid)
+        .chain_update(attempts.to_be_bytes())
+        .finalize();
+    f64::from(u16::from_be_bytes([hash[0], hash[1]])) / f64::from(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::now;
+    use std::time::Duration;
+
+    const BACKOFF: Retry = Retry::Backoff {
+        first: Duration::from_secs(2),
+        max: Duration::from_secs(60),
+    };
+
+    fn seconds(retry: Retry, attempts: u32, spread: f64) -> f64 {
+        wait(retry, attempts, spread).as_secs_f64()
+    }
+
+    #[test]
+    fn waits_double_up_to_the_limit() {
+        let waits: Vec<_> = (1..=8).map(|n| seconds(BACKOFF, n, 0.0)).collect();
+        assert_eq!(waits, [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
+        assert_eq!(seconds(BACKOFF, u32::MAX, 0.0), 60.0);
+        assert_eq!(seconds(BACKOFF, 1, 1.0), 2.5);
+        let later = Retry::Later(Duration::from_secs(300));
+        assert_eq!(seconds(later, 9, 0.0), 300.0);
+    }
+
+    #[test]
+    fn attempts_count_while_the_same_is_tried() {
+        let failures = Failures::default();
+        let note = |tried| {
+            failures
+                .note("g", tried, ("Throttled", "m".to_owned()), BACKOFF, now())
+                .attempts
+        };
+        assert_eq!((note("a"), note("a"), note("a")), (1, 2, 3));
+        assert!(failures.of("g", "b").is_none(), "a change is tried at once");
+        assert_eq!(note("b"), 1);
+        failures.forget("g");
+        assert!(failures.of("g", "b").is_none());
+    }
+}

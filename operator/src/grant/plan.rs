@@ -1,0 +1,278 @@
+//! What is to be done about a grant: decided over plain values, without a clock or a cluster.
+
+use super::{failures::Failure, lookup::Lookup};
+use crate::session_secret::{Facts, Served};
+use alter_crds::{AwsGrantSpec, condition::reason};
+use alter_policy::refresh;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+/// What the plan is made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Input<'a> {
+    /// The grant's spec.
+    pub spec: &'a AwsGrantSpec,
+    /// The grant's UID.
+    pub uid: &'a str,
+    /// Whether the grant, or its namespace, is being deleted.
+    pub deleting: bool,
+    /// What its identity says.
+    pub identity: &'a Lookup,
+    /// What stands under the Secret's name.
+    pub secret: &'a Existing,
+    /// The last failure to issue, where nothing has changed since.
+    pub failure: Option<&'a Failure>,
+    /// Until when, by the grant's own status, a session is out.
+    pub reported_until: Option<Timestamp>,
+    /// Sessions are not renewed more often than this.
+    pub min_interval: SignedDuration,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What stands under the Secret's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// Nothing.
+    Absent,
+    /// The grant's own Secret.
+    Own(Facts),
+    /// Alter's, of a grant that is gone: to be taken over.
+    Leftover,
+    /// Someone else's; says why.
+    Foreign(String),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Obtain a session and write it.
+    Issue(Why),
+    /// The session is fresh until then.
+    Wait {
+        /// When it is to be renewed.
+        until: Timestamp,
+    },
+    /// Nothing may be served.
+    TakeAway {
+        /// A condition's reason.
+        reason: &'static str,
+        /// For people.
+        message: String,
+        /// Whether the Secret does not say so yet.
+        write: bool,
+    },
+    /// No session is to be had; what is there is served until it expires.
+    Hold {
+        /// A condition's reason.
+        reason: &'static str,
+        /// For people.
+        message: String,
+        /// What is there.
+        left: Left,
+        /// When to try again, where that does not hang on a change.
+        retry_at: Option<Timestamp>,
+    },
+    /// The Secret is not the grant's: nothing is touched.
+    Refuse {
+        /// For people.
+        message: String,
+    },
+}
+
+/// Why a session is to be issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// There was none.
+    First,
+    /// It is time.
+    Due,
+    /// What the session is made from changed.
+    Changed,
+    /// It had been taken away.
+    Restored,
+}
+
+/// What is left of the last session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing.
+    Nothing,
+    /// A session that is served until then.
+    Until(Timestamp),
+    /// A session that expired then, whose keys are still in the Secret.
+    Stale(Timestamp),
+    /// A session that expired then; its keys are gone.
+    Expired(Timestamp),
+}
+
+/// Decides.
+pub(crate) fn plan(input: &Input<'_>) -> Plan {
+    if let Some((reason, message)) = taken_away(input) {
+        return Plan::TakeAway {
+            reason,
+            message,
+            write: must_be_told(input, reason),
+        };
+    }
+    if let Existing::Foreign(why) = input.secret {
+        return Plan::Refuse {
+            message: why.clone(),
+        };
+    }
+    if let Some((reason, message)) = hindrance(input) {
+        return hold(input.secret, reason, message, None, input.now);
+    }
+    let why = match due(input) {
+        Ok(until) => return Plan::Wait { until },
+        Err(why) => why,
+    };
+    match input.failure {
+        Some(failure) if input.now < failure.retry_at => failed(input.secret, failure, input.now),
+        _ => Plan::Issue(why),
+    }
+}
+
+/// What follows when a session was not to be had.
+pub(crate) fn failed(secret: &Existing, failure: &Failure, now: Timestamp) -> Plan {
+    hold(
+        secret,
+        failure.reason,
+        failure.message.clone(),
+        Some(failure.retry_at),
+        now,
+    )
+}
+
+fn taken_away(input: &Input<'_>) -> Option<(&'static str, String)> {
+    if input.deleting {
+        let message = "the grant is being deleted".to_owned();
+        return Some((reason::DELETED, message));
+    }
+    if input.spec.suspend {
+        let message = "spec.suspend is true: set it to false to have a session again".to_owned();
+        return Some((reason::SUSPENDED, message));
+    }
+    match input.identity {
+        Lookup::Denied(message) => Some((reason::NOT_ALLOWED, message.clone())),
+        _ => None,
+    }
+}
+
+/// A Secret that someone removed under a living session comes back to say that it was taken away: the
+/// kubelet goes on showing pods the files of a Secret that is gone.
+fn must_be_told(input: &Input<'_>, reason: &str) -> bool {
+    match input.secret {
+        Existing::Own(facts) => {
+            facts.revoked.as_ref().map(|own| own.reason.as_str()) != Some(reason)
+        }
+        Existing::Absent => {
+            !input.deleting && input.reported_until.is_some_and(|at| input.now < at)
+        }
+        Existing::Leftover | Existing::Foreign(_) => false,
+    }
+}
+
+fn hindrance(input: &Input<'_>) -> Option<(&'static str, String)> {
+    let name = &input.spec.identity;
+    match input.identity {
+        Lookup::Missing => Some((
+            reason::IDENTITY_NOT_FOUND,
+            format!(
+                "there is no AwsIdentity {name:?}: correct spec.identity, or ask the platform team to create it"
+            ),
+        )),
+        Lookup::NotSeenYet => Some((
+            reason::PENDING,
+            format!("AwsIdentity {name:?} has not been checked yet"),
+        )),
+        Lookup::NotReady(why) => Some((
+            reason::IDENTITY_NOT_READY,
+            format!("AwsIdentity {name:?} is not ready: {why}"),
+        )),
+        Lookup::Invalid { message, .. } => Some((reason::INVALID_SPEC, message.clone())),
+        Lookup::Denied(_) | Lookup::Ready { .. } => None,
+    }
+}
+
+/// `Ok` with the time of the next renewal, or why a session is due now.
+fn due(input: &Input<'_>) -> Result<Timestamp, Why> {
+    let Existing::Own(facts) = input.secret else {
+        return Err(Why::First);
+    };
+    if facts.revoked.is_some() {
+        return Err(Why::Restored);
+    }
+    let served = facts.served.as_ref().ok_or(Why::Changed)?;
+    if let Lookup::Ready { digest, .. } = input.identity
+        && *digest != served.digest
+    {
+        return Err(Why::Changed);
+    }
+    let at = refresh_at(input.spec, input.uid, served, input.min_interval);
+    if input.now < at {
+        Ok(at)
+    } else {
+        Err(Why::Due)
+    }
+}
+
+/// When a session is renewed. The spread hangs on grant and session alone, so that a restart decides the
+/// same.
+pub(crate) fn refresh_at(
+    spec: &AwsGrantSpec,
+    uid: &str,
+    served: &Served,
+    min_interval: SignedDuration,
+) -> Timestamp {
+    let life = served.expiration.duration_since(served.issued_at);
+    // One that cannot be read is refused before a session is issued.
+    let asked = spec.refresh_before().ok().flatten();
+    let before = refresh::refresh_before(life, asked, min_interval);
+    refresh::refresh_at(
+        served.issued_at,
+        served.expiration,
+        before,
+        spread(uid, served),
+    )
+}
+
+/// From 0 to 1.
+fn spread(uid: &str, served: &Served) -> f64 {
+    let hash = Sha256::new()
+        .chain_update(uid)
+        .chain_update(served.expiration.as_second().to_be_bytes())
+        .finalize();
+    f64::from(u16::from_be_bytes([hash[0], hash[1]])) / f64::from(u16::MAX)
+}
+
+fn hold(
+    secret: &Existing,
+    reason: &'static str,
+    message: String,
+    retry_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Plan {
+    Plan::Hold {
+        reason,
+        message,
+        left: left(secret, now),
+        retry_at,
+    }
+}
+
+fn left(secret: &Existing, now: Timestamp) -> Left {
+    let Existing::Own(facts) = secret else {
+        return Left::Nothing;
+    };
+    match (&facts.served, &facts.revoked) {
+        (Some(served), _) if now < served.expiration => Left::Until(served.expiration),
+        (Some(served), _) => Left::Stale(served.expiration),
+        (None, Some(revoked)) => revoked.expiration.map_or(Left::Nothing, Left::Expired),
+        (None, None) => Left::Nothing,
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,286 @@
+//! What is to be done about an identity, and what its status says after: decided without a clock or a
+//! cluster.
+
+use crate::grant::failures::Failure;
+use alter_crds::{
+    AwsIdentityStatus,
+    condition::{self, Finding, READY, reason},
+};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// An answer of AWS counts for so long.
+const FRESH: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the plan is made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Input<'a> {
+    /// `metadata.generation`.
+    pub generation: Option<i64>,
+    /// The status as it stands.
+    pub status: &'a AwsIdentityStatus,
+    /// What of the spec cannot be used.
+    pub invalid: Option<String>,
+    /// Whether the Secret with its key changed since AWS was asked.
+    pub changed: bool,
+    /// The last failure, where nothing changed since.
+    pub failure: Option<&'a Failure>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Ask AWS who the operator is.
+    Check,
+    /// What the status says still holds.
+    Wait {
+        /// When to ask.
+        until: Timestamp,
+    },
+    /// The spec cannot be used.
+    Refuse {
+        /// For people.
+        message: String,
+    },
+}
+
+/// Decides.
+pub(crate) fn plan(input: &Input<'_>) -> Plan {
+    if let Some(message) = &input.invalid {
+        return Plan::Refuse {
+            message: message.clone(),
+        };
+    }
+    if let Some(failure) = input
+        .failure
+        .filter(|own| !input.changed && input.now < own.retry_at)
+    {
+        return Plan::Wait {
+            until: failure.retry_at,
+        };
+    }
+    match fresh_until(input) {
+        Some(until) if !input.changed => Plan::Wait { until },
+        _ => Plan::Check,
+    }
+}
+
+fn fresh_until(input: &Input<'_>) -> Option<Timestamp> {
+    let status = input.status;
+    let of_this_spec = status.observed_generation == input.generation;
+    let ready = condition::is_true(&status.conditions, READY);
+    let checked = status.last_checked.as_ref()?.0;
+    let until = checked + FRESH;
+    // A time ahead is of a clock that was wrong.
+    let fresh = checked <= input.now + FRESH && input.now < until;
+    (of_this_spec && ready && fresh).then_some(until)
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub(crate) enum Found<'a> {
+    /// AWS knows the operator.
+    Caller {
+        /// The account.
+        account_id: &'a str,
+        /// The principal.
+        arn: &'a str,
+    },
+    /// There is no answer.
+    Failed {
+        /// A condition's reason.
+        reason: &'static str,
+        /// For people.
+        message: &'a str,
+    },
+}
+
+/// The status after a look.
+///
+/// A failure that says nothing about the identity (AWS throttles, or cannot be reached) does not take back
+/// what AWS said of the same spec before.
+pub(crate) fn project(
+    old: &AwsIdentityStatus,
+    generation: Option<i64>,
+    found: &Found<'_>,
+    now: Timestamp,
+) -> AwsIdentityStatus {
+    let finding = |status, reason, message| Finding {
+        type_: READY,
+        status: Some(status),
+        reason,
+        message,
+    };
+    let status = |finding, caller: Option<(&str, &str)>| AwsIdentityStatus {
+        conditions: condition::merge(&old.conditions, vec![finding], generation, now),
+        account_id: caller.map(|(account, _)| account.to_owned()),
+        arn: caller.map(|(_, arn)| arn.to_owned()),
+        last_checked: caller.map(|_| Time(whole_seconds(now))),
+        observed_generation: generation,
+    };
+    match found {
+        Found::Caller { account_id, arn } => {
+            let message = format!("AWS knows the operator as {arn}");
+            let finding = finding(true, reason::IDENTIFIED, message);
+            status(finding, Some((account_id, arn)))
+        }
+        Found::Failed { reason, .. }
+            if says_nothing(reason)
+                && old.observed_generation == generation
+                && condition::is_true(&old.conditions, READY) =>
+        {
+            old.clone()
+        }
+        Found::Failed { reason, message } => {
+            status(finding(false, reason, (*message).to_owned()), None)
+        }
+    }
+}
+
+fn says_nothing(failure: &str) -> bool {
+    failure == reason::THROTTLED || failure == reason::UNAVAILABLE
+}
+
+/// Kubernetes' `Time` holds no fraction.
+fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{at, identity, now};
+
+    fn status() -> AwsIdentityStatus {
+        identity().status.unwrap()
+    }
+
+    fn input(status: &AwsIdentityStatus) -> Input<'_> {
+        Input {
+            generation: Some(1),
+            status,
+            invalid: None,
+            changed: false,
+            failure: None,
+            now: now(),
+        }
+    }
+
+    fn failure(retry_at: Timestamp) -> Failure {
+        Failure {
+            tried: String::new(),
+            attempts: 1,
+            retry_at,
+            reason: reason::SOURCE_REJECTED,
+            message: "m".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_answer_counts_for_an_hour_so_a_restart_asks_nobody() {
+        let status = status();
+        let plan_at = |time| {
+            plan(&Input {
+                now: at(time),
+                ..input(&status)
+            })
+        };
+        assert_eq!(
+            plan_at("04:00:00"),
+            Plan::Wait {
+                until: at("04:30:00")
+            }
+        );
+        assert_eq!(plan_at("04:30:00"), Plan::Check);
+        assert_eq!(
+            plan_at("02:00:00"),
+            Plan::Check,
+            "an answer from the future"
+        );
+    }
+
+    #[test]
+    fn whatever_changed_is_asked_about() {
+        let fresh = status();
+        let changed = Input {
+            changed: true,
+            ..input(&fresh)
+        };
+        assert_eq!(plan(&changed), Plan::Check);
+        let edited = Input {
+            generation: Some(2),
+            ..input(&fresh)
+        };
+        assert_eq!(plan(&edited), Plan::Check);
+        assert_eq!(plan(&input(&AwsIdentityStatus::default())), Plan::Check);
+    }
+
+    #[test]
+    fn a_failure_waits_for_its_time_unless_the_key_changed() {
+        let empty = AwsIdentityStatus::default();
+        let failure = failure(at("04:01:00"));
+        let mut input = Input {
+            failure: Some(&failure),
+            ..input(&empty)
+        };
+        assert_eq!(
+            plan(&input),
+            Plan::Wait {
+                until: at("04:01:00")
+            }
+        );
+        input.changed = true;
+        assert_eq!(plan(&input), Plan::Check);
+        input.changed = false;
+        input.now = at("04:01:00");
+        assert_eq!(plan(&input), Plan::Check);
+    }
+
+    #[test]
+    fn a_broken_spec_is_refused_before_anything_is_asked() {
+        let fresh = status();
+        let input = Input {
+            invalid: Some("spec.allow[0]".to_owned()),
+            changed: true,
+            ..input(&fresh)
+        };
+        let message = "spec.allow[0]".to_owned();
+        assert_eq!(plan(&input), Plan::Refuse { message });
+    }
+
+    #[test]
+    fn a_caller_makes_it_ready_and_a_rejected_key_unready() {
+        let found = Found::Caller {
+            account_id: "1",
+            arn: "arn:x",
+        };
+        let ready = project(
+            &AwsIdentityStatus::default(),
+            Some(3),
+            &found,
+            at("04:00:00.7"),
+        );
+        assert!(condition::is_true(&ready.conditions, READY));
+        assert_eq!(ready.last_checked, Some(Time(now())));
+        let rejected = Found::Failed {
+            reason: reason::SOURCE_REJECTED,
+            message: "m",
+        };
+        let unready = project(&ready, Some(3), &rejected, at("04:10:00"));
+        assert!(!condition::is_true(&unready.conditions, READY));
+        assert_eq!((unready.arn, unready.observed_generation), (None, Some(3)));
+    }
+
+    #[test]
+    fn a_failure_that_says_nothing_takes_nothing_back() {
+        let throttled = Found::Failed {
+            reason: reason::THROTTLED,
+            message: "m",
+        };
+        assert_eq!(project(&status(), Some(1), &throttled, now()), status());
+        let edited = project(&status(), Some(2), &throttled, now());
+        assert!(!condition::is_true(&edited.conditions, READY));
+    }
+}

@@ -1,0 +1,138 @@
+//! The fence around every write: it opens with a renewal of the Lease, and closes by itself.
+
+use super::state::{FINISH_WITHIN, START_WITHIN};
+use crate::clock;
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::watch, time::Instant};
+
+/// Not the leader, or no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this replica does not lead: the one that does will write")]
+pub(crate) struct Fenced;
+
+/// Whether this process may write. Clones share one state.
+#[derive(Clone, Debug)]
+pub(crate) struct Fence {
+    renewed: Arc<Mutex<Option<Renewed>>>,
+    leading: watch::Sender<bool>,
+}
+
+/// When the last successful renewal was begun, on both clocks: the monotonic one stands still while a
+/// machine sleeps, the wall clock may be set back.
+#[derive(Clone, Copy, Debug)]
+struct Renewed {
+    monotonic: Instant,
+    wall: Timestamp,
+}
+
+impl Renewed {
+    fn age(self, monotonic: Instant, wall: Timestamp) -> Duration {
+        let slept = wall.duration_since(self.wall).max(SignedDuration::ZERO);
+        let slept = Duration::try_from(slept).unwrap_or(Duration::MAX);
+        monotonic.duration_since(self.monotonic).max(slept)
+    }
+}
+
+impl Fence {
+    /// Closed.
+    pub(crate) fn new() -> Self {
+        Self {
+            renewed: Arc::default(),
+            leading: watch::Sender::new(false),
+        }
+    }
+
+    /// The Lease was renewed by a call that was begun then.
+    pub(crate) fn open(&self, monotonic: Instant, wall: Timestamp) {
+        *self.lock() = Some(Renewed { monotonic, wall });
+        self.leading
+            .send_if_modified(|leading| !std::mem::replace(leading, true));
+    }
+
+    /// The Lease is another's, or was given back.
+    pub(crate) fn close(&self) {
+        *self.lock() = None;
+        self.leading
+            .send_if_modified(|leading| std::mem::replace(leading, false));
+    }
+
+    /// Whether something may be begun now.
+    pub(crate) fn is_open(&self) -> bool {
+        self.left().is_some()
+    }
+
+    /// Runs a call that changes something, if this process leads, and gives up on it before another may
+    /// lead.
+    pub(crate) async fn run<F: Future>(&self, call: F) -> Result<F::Output, Fenced> {
+        let left = self.left().ok_or(Fenced)?;
+        tokio::time::timeout(left, call).await.map_err(|_| Fenced)
+    }
+
+    /// Tells when leadership changes. The fence itself is what counts.
+    pub(crate) fn leading(&self) -> watch::Receiver<bool> {
+        self.leading.subscribe()
+    }
+
+    /// How long a call that is begun now may take.
+    fn left(&self) -> Option<Duration> {
+        let age = (*self.lock())?.age(Instant::now(), clock::now());
+        (age < START_WITHIN).then(|| FINISH_WITHIN.saturating_sub(age))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Renewed>> {
+        self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::clock::now as wall;
+
+    #[tokio::test(start_paused = true)]
+    async fn closes_by_itself_when_renewals_stop() {
+        let fence = Fence::new();
+        assert_eq!(fence.run(async {}).await, Err(Fenced));
+        fence.open(Instant::now(), wall());
+        assert_eq!(fence.run(async { 1 }).await, Ok(1));
+        tokio::time::advance(START_WITHIN).await;
+        assert!(!fence.is_open());
+        assert_eq!(fence.run(async {}).await, Err(Fenced));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_hangs_is_given_up_before_another_may_lead() {
+        let fence = Fence::new();
+        let renewed = Instant::now();
+        fence.open(renewed, wall());
+        tokio::time::advance(START_WITHIN.saturating_sub(Duration::from_secs(1))).await;
+        assert_eq!(fence.run(std::future::pending::<()>()).await, Err(Fenced));
+        assert!(renewed.elapsed() < super::super::state::DURATION);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_slept_finds_the_fence_closed() {
+        let fence = Fence::new();
+        let slept = SignedDuration::try_from(START_WITHIN).unwrap();
+        fence.open(Instant::now(), wall() - slept);
+        assert!(!fence.is_open());
+    }
+
+    #[tokio::test]
+    async fn tells_of_changes_once() {
+        let fence = Fence::new();
+        let mut leading = fence.leading();
+        fence.open(Instant::now(), wall());
+        assert!(leading.has_changed().unwrap() && *leading.borrow_and_update());
+        fence.open(Instant::now(), wall());
+        assert!(!leading.has_changed().unwrap());
+        fence.close();
+        assert!(leading.has_changed().unwrap() && !*leading.borrow_and_update());
+        assert!(!fence.is_open());
+    }
+}

@@ -1,0 +1,21 @@
+//! `alter-operator`: sessions for grants, and the webhook's certificate.
+
+use alter_operator::{app, args::Args};
+use alter_runtime::{logging, shutdown, tls};
+use clap::Parser;
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tls::install_crypto_provider();
+    let args = Args::parse();
+    logging::init(&args.server);
+    let shutdown = shutdown::on_signal();
+    match app::run(args, shutdown).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the operator ends");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What the operator counts.
+
+use crate::context::{Grants, Identities};
+use alter_crds::condition::READY;
+use jiff::Timestamp;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+    },
+    registry::Registry,
+};
+
+/// Counters; a clone counts into the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metrics {
+    reconciles: Family<Reconcile, Counter>,
+    issued: Counter,
+    failures: Family<Reason, Counter>,
+    taken_away: Family<Reason, Counter>,
+    leading: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reconcile {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ready {
+    ready: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+}
+
+impl Metrics {
+    /// Under names that begin with the registry's prefix.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "reconciles",
+            "Looks at an object, by what came of it",
+            self.reconciles.clone(),
+        );
+        registry.register(
+            "sessions_issued",
+            "Sessions that were written into Secrets",
+            self.issued.clone(),
+        );
+        registry.register(
+            "session_failures",
+            "Sessions that were not to be had, by reason",
+            self.failures.clone(),
+        );
+        registry.register(
+            "sessions_taken_away",
+            "Sessions that were taken out of Secrets, by reason",
+            self.taken_away.clone(),
+        );
+        registry.register("leader", "1 while this replica leads", self.leading.clone());
+    }
+
+    pub(crate) fn reconciled(&self, kind: &'static str, outcome: &'static str) {
+        self.reconciles
+            .get_or_create(&Reconcile { kind, outcome })
+            .inc();
+    }
+
+    pub(crate) fn issued(&self) {
+        self.issued.inc();
+    }
+
+    pub(crate) fn failed(&self, reason: &'static str) {
+        self.failures.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn taken_away(&self, reason: &'static str) {
+        self.taken_away.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn leads(&self, leads: bool) {
+        self.leading.set(i64::from(leads));
+    }
+}
+
+/// Counts the caches when they are asked for, so that nothing has to be kept in step.
+pub(crate) struct Caches {
+    pub(crate) grants: Grants,
+    pub(crate) identities: Identities,
+    pub(crate) now: fn() -> Timestamp,
+}
+
+impl std::fmt::Debug for Caches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caches").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Tally {
+    ready: i64,
+    unready: i64,
+    unknown: i64,
+    bad: i64,
+    next_expiration: Option<Timestamp>,
+}
+
+impl Caches {
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for object in self.grants.state() {
+            let Ok(grant) = &object.0 else {
+                tally.bad += 1;
+                continue;
+            };
+            let status = grant.status.as_ref();
+            let ready = status.and_then(|own| own.conditions.iter().find(|one| one.type_ == READY));
+            match ready.map(|own| own.status.as_str()) {
+                Some("True") => tally.ready += 1,
+                Some("False") => tally.unready += 1,
+                _ => tally.unknown += 1,
+            }
+            let expiration = status
+                .and_then(|own| own.expiration.as_ref())
+                .map(|own| own.0);
+            tally.next_expiration = match (tally.next_expiration, expiration) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+        }
+        tally
+    }
+}
+
+impl Collector for Caches {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let tally = self.tally();
+        let kind = ConstGauge::new(0_i64).metric_type();
+        let mut grants = encoder.encode_descriptor(
+            "grants",
+            "AwsGrants by the status of their condition Ready",
+            None,
+            kind,
+        )?;
+        for (ready, count) in [
+            ("true", tally.ready),
+            ("false", tally.unready),
+            ("unknown", tally.unknown),
+        ] {
+            let labels = Ready { ready };
+            ConstGauge::new(count).encode(grants.encode_family(&labels)?)?;
+        }
+        let identities = self.identities.state();
+        let bad_identities = identities.iter().filter(|object| object.0.is_err()).count();
+        let bad_identities = i64::try_from(bad_identities).unwrap_or(i64::MAX);
+        let mut bad = encoder.encode_descriptor(
+            "undecodable_objects",
+            "Objects that cannot be read, by kind",
+            None,
+            kind,
+        )?;
+        for (kind, count) in [("AwsGrant", tally.bad), ("AwsIdentity", bad_identities)] {
+            let labels = Kind { kind };
+            ConstGauge::new(count).encode(bad.encode_family(&labels)?)?;
+        }
+        if let Some(at) = tally.next_expiration {
+            let seconds = at.duration_since((self.now)()).as_secs();
+            let next = encoder.encode_descriptor(
+                "next_expiration_seconds",
+                "Seconds until the first session expires; negative once one has",
+                None,
+                kind,
+            )?;
+            ConstGauge::new(seconds).encode(next)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+    use kube::{
+        core::DeserializeGuard,
+        runtime::{reflector, watcher::Event},
+    };
+    use prometheus_client::encoding::text::encode;
+    use serde_json::json;
+
+    #[test]
+    fn the_caches_are_counted_when_asked_for() {
+        let (grants, mut writer) = reflector::store();
+        let (identities, _) = reflector::store();
+        let mut ready = fixtures::grant();
+        ready.status = serde_json::from_value(json!({
+            "expiration": "2026-11-22T05:00:00Z",
+            "conditions": [{"type": "Ready", "status": "True", "reason": "Issued", "message": "",
+                            "lastTransitionTime": "2026-11-22T04:00:00Z"}],
+        }))
+        .unwrap();
+        let mut fresh = fixtures::grant();
+        fresh.metadata.name = Some("fresh".to_owned());
+        let bad = json!({"metadata": {"name": "bad", "namespace": "n"}, "spec": {"roleArn": 7}});
+        let bad: DeserializeGuard<alter_crds::AwsGrant> = serde_json::from_value(bad).unwrap();
+        for object in [
+            DeserializeGuard(Ok(ready)),
+            DeserializeGuard(Ok(fresh)),
+            bad,
+        ] {
+            writer.apply_watcher_event(&Event::Apply(object));
+        }
+        let mut registry = Registry::with_prefix("alter");
+        let now = fixtures::now;
+        registry.register_collector(Box::new(Caches {
+            grants,
+            identities,
+            now,
+        }));
+        let metrics = Metrics::default();
+        metrics.register(&mut registry);
+        metrics.failed("Throttled");
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for line in [
+            "alter_grants{ready=\"true\"} 1",
+            "alter_grants{ready=\"unknown\"} 1",
+            "alter_undecodable_objects{kind=\"AwsGrant\"} 1",
+            "alter_next_expiration_seconds 3600",
+            "alter_session_failures_total{reason=\"Throttled\"} 1",
+            "alter_leader 0",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

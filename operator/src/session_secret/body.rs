@@ -1,0 +1,347 @@
+//! What is written into a session's Secret.
+
+use super::facts::Facts;
+use crate::encoded::Encoded;
+use alter_crds::{
+    AwsGrant,
+    names::{label, secret},
+};
+use alter_protocol::{GrantDocument, Revocation, Session, grant, pod, session::rfc3339};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// A Secret to be written: all keys at once, zeroed when dropped, and never shown by `Debug`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Body {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(rename = "type")]
+    type_: &'static str,
+    pub(crate) metadata: ObjectMeta,
+    data: BTreeMap<&'static str, Encoded>,
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Body")
+            .field("metadata", &self.metadata)
+            .field("keys", &self.data.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Body {
+    /// The Secret's name.
+    pub(crate) fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The Secret's namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        self.metadata.namespace.as_deref().unwrap_or_default()
+    }
+}
+
+/// The grant's own part of the files, which the digest covers too.
+pub(crate) fn document(grant: &AwsGrant) -> GrantDocument {
+    let spec = &grant.spec;
+    let name = |delivery| alter_protocol::Delivery::from(delivery).to_string();
+    GrantDocument {
+        version: grant::VERSION,
+        namespace: grant.namespace().unwrap_or_default(),
+        grant: grant.name_any(),
+        region: spec.region.clone(),
+        role_arn: spec.role_arn.clone(),
+        service_accounts: spec.service_accounts.clone(),
+        deliveries: spec.deliveries.iter().copied().map(name).collect(),
+        revoked: None,
+    }
+}
+
+/// A Secret with a session in it.
+pub(crate) fn serving(
+    grant: &AwsGrant,
+    session: &Session,
+    assumed_role_arn: &str,
+    digest: &str,
+    now: Timestamp,
+) -> Body {
+    let name = grant.name_any();
+    let mut data = BTreeMap::from([
+        (pod::CREDENTIALS_JSON, Encoded(session.to_process_json())),
+        (
+            pod::CREDENTIALS_FILE,
+            Encoded(session.to_shared_credentials(&profiles(&name))),
+        ),
+        (
+            pod::GRANT_JSON,
+            Encoded(Zeroizing::new(document(grant).to_json())),
+        ),
+    ]);
+    if template(grant).is_some_and(|template| template.env) {
+        data.insert(
+            "AWS_ACCESS_KEY_ID",
+            Encoded::from(session.access_key_id.as_str()),
+        );
+        data.insert(
+            "AWS_SECRET_ACCESS_KEY",
+            Encoded(session.secret_access_key.clone()),
+        );
+        data.insert("AWS_SESSION_TOKEN", Encoded(session.session_token.clone()));
+        data.insert("AWS_REGION", Encoded::from(grant.spec.region.as_str()));
+        data.insert(
+            "AWS_DEFAULT_REGION",
+            Encoded::from(grant.spec.region.as_str()),
+        );
+    }
+    let annotations = [
+        (secret::GRANT_UID, grant.uid().unwrap_or_default()),
+        (secret::ISSUED_AT, rfc3339(now)),
+        (secret::EXPIRATION, rfc3339(session.expiration)),
+        (secret::ACCESS_KEY_ID, session.access_key_id.clone()),
+        (secret::ASSUMED_ROLE_ARN, assumed_role_arn.to_owned()),
+        (secret::INPUT_DIGEST, digest.to_owned()),
+    ];
+    body(metadata_of(grant, annotations), data)
+}
+
+/// The grant's Secret without a session: `grant.json` alone, which says why.
+pub(crate) fn revoked(
+    grant: &AwsGrant,
+    revocation: Revocation,
+    expiration: Option<Timestamp>,
+    now: Timestamp,
+) -> Body {
+    let mut annotations = vec![
+        (secret::GRANT_UID, grant.uid().unwrap_or_default()),
+        (secret::REVOKED_AT, rfc3339(now)),
+        (secret::REVOKED_REASON, revocation.reason.clone()),
+    ];
+    annotations.extend(expiration.map(|at| (secret::EXPIRATION, rfc3339(at))));
+    let document = GrantDocument {
+        revoked: Some(revocation),
+        ..document(grant)
+    };
+    body(metadata_of(grant, annotations), document_alone(&document))
+}
+
+/// The Secret of a grant that is gone, whose region and role are no longer known.
+pub(crate) fn orphaned(
+    namespace: &str,
+    name: &str,
+    facts: &Facts,
+    revocation: Revocation,
+    now: Timestamp,
+) -> Body {
+    let annotations = [
+        (secret::GRANT_UID, facts.grant_uid.clone()),
+        (secret::REVOKED_AT, rfc3339(now)),
+        (secret::REVOKED_REASON, revocation.reason.clone()),
+    ];
+    let document = GrantDocument {
+        version: grant::VERSION,
+        namespace: namespace.to_owned(),
+        grant: facts.grant.clone(),
+        region: String::new(),
+        role_arn: String::new(),
+        service_accounts: Vec::new(),
+        deliveries: Vec::new(),
+        revoked: Some(revocation),
+    };
+    let metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(namespace.to_owned()),
+        labels: Some(own_labels(&facts.grant)),
+        annotations: Some(owned(annotations)),
+        ..ObjectMeta::default()
+    };
+    body(metadata, document_alone(&document))
+}
+
+/// The profile of the grant's name, and `default`.
+fn profiles(grant: &str) -> Vec<&str> {
+    let mut profiles = vec![grant];
+    profiles.extend((grant != "default").then_some("default"));
+    profiles
+}
+
+fn document_alone(document: &GrantDocument) -> BTreeMap<&'static str, Encoded> {
+    BTreeMap::from([(pod::GRANT_JSON, Encoded(Zeroizing::new(document.to_json())))])
+}
+
+fn body(metadata: ObjectMeta, data: BTreeMap<&'static str, Encoded>) -> Body {
+    Body {
+        api_version: "v1",
+        kind: "Secret",
+        type_: secret::SESSION_TYPE,
+        metadata,
+        data,
+    }
+}
+
+fn template(grant: &AwsGrant) -> Option<&alter_crds::grant::SecretTemplate> {
+    grant.spec.secret_template.as_ref()
+}
+
+/// The template's labels and annotations with Alter's own over them.
+fn metadata_of(
+    grant: &AwsGrant,
+    annotations: impl IntoIterator<Item = (&'static str, String)>,
+) -> ObjectMeta {
+    let template = template(grant).cloned().unwrap_or_default();
+    let mut labels = template.labels;
+    labels.extend(own_labels(&grant.name_any()));
+    let mut all = template.annotations;
+    all.extend(owned(annotations));
+    ObjectMeta {
+        name: Some(grant.secret_name()),
+        namespace: grant.namespace(),
+        labels: Some(labels),
+        annotations: Some(all),
+        ..ObjectMeta::default()
+    }
+}
+
+fn own_labels(grant: &str) -> BTreeMap<String, String> {
+    owned([
+        (label::MANAGED_BY, label::OPERATOR.to_owned()),
+        (secret::GRANT_LABEL, grant.to_owned()),
+    ])
+}
+
+fn owned(pairs: impl IntoIterator<Item = (&'static str, String)>) -> BTreeMap<String, String> {
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+    use base64::{Engine, engine::general_purpose::STANDARD};
+
+    fn decoded(body: &Body) -> BTreeMap<String, String> {
+        let json = serde_json::to_value(body).unwrap();
+        let data = json["data"].as_object().unwrap();
+        data.iter()
+            .map(|(key, value)| {
+                let bytes = STANDARD.decode(value.as_str().unwrap()).unwrap();
+                (key.clone(), String::from_utf8(bytes).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_session_fills_three_keys_and_the_annotations() {
+        let grant = fixtures::grant();
+        let session = fixtures::session("2026-11-22T05:00:00Z");
+        let body = serving(&grant, &session, "arn:r", "d1", fixtures::now());
+        let data = decoded(&body);
+        assert_eq!(
+            data.keys().collect::<Vec<_>>(),
+            ["credentials", "credentials.json", "grant.json"]
+        );
+        assert!(data["credentials.json"].contains("\"SecretAccessKey\":\"s3cr3t\""));
+        assert!(data["credentials"].starts_with("[bedrock]\n"));
+        assert!(data["credentials"].contains("\n[default]\n"));
+        let facts = Facts::read(&body.metadata).unwrap();
+        assert_eq!(
+            (facts.grant.as_str(), facts.grant_uid.as_str()),
+            ("bedrock", "g-1")
+        );
+        let served = facts.served.unwrap();
+        assert_eq!(
+            (served.digest.as_str(), served.issued_at),
+            ("d1", fixtures::now())
+        );
+        assert_eq!(
+            serde_json::to_value(&body).unwrap()["type"],
+            "alter.dev/aws-session"
+        );
+    }
+
+    #[test]
+    fn env_adds_the_variables_of_the_sdks() {
+        let mut grant = fixtures::grant();
+        grant.spec.secret_template = Some(alter_crds::grant::SecretTemplate {
+            env: true,
+            ..Default::default()
+        });
+        let session = fixtures::session("2026-11-22T05:00:00Z");
+        let data = decoded(&serving(&grant, &session, "arn:r", "d1", fixtures::now()));
+        assert_eq!(data["AWS_SECRET_ACCESS_KEY"], "s3cr3t");
+        assert_eq!(data["AWS_DEFAULT_REGION"], "us-east-1");
+        assert_eq!(data.len(), 8);
+    }
+
+    #[test]
+    fn the_template_never_outranks_alters_own_marks() {
+        let mut grant = fixtures::grant();
+        let pair = |key: &str| BTreeMap::from([(key.to_owned(), "theirs".to_owned())]);
+        grant.spec.secret_template = Some(alter_crds::grant::SecretTemplate {
+            labels: [pair("team"), pair(label::MANAGED_BY)]
+                .into_iter()
+                .flatten()
+                .collect(),
+            annotations: pair(secret::GRANT_UID),
+            env: false,
+        });
+        let body = serving(
+            &grant,
+            &fixtures::session("2026-11-22T05:00:00Z"),
+            "arn:r",
+            "d",
+            fixtures::now(),
+        );
+        assert_eq!(Facts::read(&body.metadata).unwrap().grant_uid, "g-1");
+        assert_eq!(body.metadata.labels.unwrap()["team"], "theirs");
+    }
+
+    #[test]
+    fn taking_away_leaves_grant_json_alone() {
+        let revocation = Revocation {
+            reason: "Suspended".to_owned(),
+            message: "m".to_owned(),
+        };
+        let body = revoked(
+            &fixtures::grant(),
+            revocation.clone(),
+            None,
+            fixtures::now(),
+        );
+        let data = decoded(&body);
+        assert_eq!(data.keys().collect::<Vec<_>>(), ["grant.json"]);
+        let document = GrantDocument::from_json(data["grant.json"].as_bytes()).unwrap();
+        assert_eq!(document.revoked, Some(revocation));
+        let facts = Facts::read(&body.metadata).unwrap();
+        assert_eq!(
+            (facts.served, facts.revoked.unwrap().reason.as_str()),
+            (None, "Suspended")
+        );
+    }
+
+    #[test]
+    fn a_grant_named_default_has_one_profile() {
+        assert_eq!(profiles("default"), ["default"]);
+        assert_eq!(profiles("bedrock"), ["bedrock", "default"]);
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let session = fixtures::session("2026-11-22T05:00:00Z");
+        let body = serving(&fixtures::grant(), &session, "arn:r", "d1", fixtures::now());
+        let shown = format!("{body:?}");
+        assert!(
+            !shown.contains("s3cr3t") && !shown.contains(&STANDARD.encode("s3cr3t")),
+            "{shown}"
+        );
+        assert!(shown.contains("credentials.json"));
+    }
+}

@@ -1,0 +1,199 @@
+//! What the metadata of a session's Secret says.
+
+use alter_crds::names::{field_manager, label, secret};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+/// What is known of a Secret that Alter wrote, by its metadata alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// The grant's name, by the Secret's label.
+    pub grant: String,
+    /// UID of the grant that the Secret belongs to.
+    pub grant_uid: String,
+    /// The session in it.
+    pub served: Option<Served>,
+    /// Set once the session was taken away.
+    pub revoked: Option<Revoked>,
+}
+
+/// A session in a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Served {
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When AWS stops accepting it.
+    pub expiration: Timestamp,
+    /// Digest of what session and files were made from.
+    pub digest: String,
+    /// Not a secret.
+    pub access_key_id: String,
+    /// As STS answered.
+    pub assumed_role_arn: String,
+}
+
+/// That a session was taken away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Revoked {
+    /// Since when.
+    pub at: Timestamp,
+    /// A condition's reason.
+    pub reason: String,
+    /// When the session that was taken away expires, where that is why it was.
+    pub expiration: Option<Timestamp>,
+}
+
+/// Why a Secret is not Alter's, in words for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotOurs {
+    #[error("it lacks the label app.kubernetes.io/managed-by: alter-operator")]
+    ManagedBy,
+    #[error("it lacks the label alter.dev/grant")]
+    Grant,
+    #[error("it lacks the annotation alter.dev/grant-uid")]
+    GrantUid,
+}
+
+impl Facts {
+    /// Reads them. A Secret whose session's annotations someone broke serves nothing that is known of,
+    /// so that the next plan issues anew.
+    pub(crate) fn read(metadata: &ObjectMeta) -> Result<Self, NotOurs> {
+        let of_label = |key| metadata.labels.as_ref().and_then(|labels| labels.get(key));
+        if of_label(label::MANAGED_BY).map(String::as_str) != Some(label::OPERATOR) {
+            return Err(NotOurs::ManagedBy);
+        }
+        let grant = of_label(secret::GRANT_LABEL).ok_or(NotOurs::Grant)?;
+        let annotation = |key| metadata.annotations.as_ref().and_then(|own| own.get(key));
+        let grant_uid = annotation(secret::GRANT_UID).ok_or(NotOurs::GrantUid)?;
+        let text = |key| annotation(key).cloned();
+        let time = |key| annotation(key).and_then(|text| text.parse::<Timestamp>().ok());
+        let served = || {
+            Some(Served {
+                issued_at: time(secret::ISSUED_AT)?,
+                expiration: time(secret::EXPIRATION)?,
+                digest: text(secret::INPUT_DIGEST)?,
+                access_key_id: text(secret::ACCESS_KEY_ID)?,
+                assumed_role_arn: text(secret::ASSUMED_ROLE_ARN)?,
+            })
+        };
+        let revoked = time(secret::REVOKED_AT).map(|at| Revoked {
+            at,
+            reason: text(secret::REVOKED_REASON).unwrap_or_default(),
+            expiration: time(secret::EXPIRATION),
+        });
+        Ok(Self {
+            grant: grant.clone(),
+            grant_uid: grant_uid.clone(),
+            served: served().filter(|_| revoked.is_none()),
+            revoked,
+        })
+    }
+}
+
+/// Where, among the managed fields, stands what the first write of a Secret owns.
+///
+/// A create owns its fields as an `Update`, from which a later apply of the same manager takes nothing
+/// away: keys would stay. So the entry is turned into an `Apply` before the first apply.
+pub(crate) fn first_write(metadata: &ObjectMeta) -> Option<usize> {
+    let entries = metadata.managed_fields.as_deref().unwrap_or_default();
+    let of = |operation: &str| {
+        entries.iter().position(|entry| {
+            entry.manager.as_deref() == Some(field_manager::SECRET)
+                && entry.operation.as_deref() == Some(operation)
+        })
+    };
+    of("Update").filter(|_| of("Apply").is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn metadata(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> ObjectMeta {
+        let map = |pairs: &[(&str, &str)]| {
+            let owned = pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            Some(owned.collect::<BTreeMap<_, _>>())
+        };
+        ObjectMeta {
+            labels: map(labels),
+            annotations: map(annotations),
+            ..ObjectMeta::default()
+        }
+    }
+
+    const LABELS: [(&str, &str); 2] = [
+        (label::MANAGED_BY, label::OPERATOR),
+        (secret::GRANT_LABEL, "bedrock"),
+    ];
+    const SERVED: [(&str, &str); 6] = [
+        (secret::GRANT_UID, "u-1"),
+        (secret::ISSUED_AT, "2026-11-22T04:00:00Z"),
+        (secret::EXPIRATION, "2026-11-22T05:00:00Z"),
+        (secret::INPUT_DIGEST, "d"),
+        (secret::ACCESS_KEY_ID, "ASIA1"),
+        (secret::ASSUMED_ROLE_ARN, "arn:r"),
+    ];
+
+    #[test]
+    fn a_session_is_read_from_the_annotations() {
+        let facts = Facts::read(&metadata(&LABELS, &SERVED)).unwrap();
+        assert_eq!(
+            (facts.grant.as_str(), facts.grant_uid.as_str()),
+            ("bedrock", "u-1")
+        );
+        let served = facts.served.unwrap();
+        assert_eq!(served.expiration, "2026-11-22T05:00:00Z".parse().unwrap());
+        assert_eq!(facts.revoked, None);
+    }
+
+    #[test]
+    fn a_revoked_secret_serves_nothing() {
+        let mut annotations = SERVED.to_vec();
+        annotations.push((secret::REVOKED_AT, "2026-11-22T04:30:00Z"));
+        annotations.push((secret::REVOKED_REASON, "Suspended"));
+        let facts = Facts::read(&metadata(&LABELS, &annotations)).unwrap();
+        assert_eq!(facts.served, None);
+        assert_eq!(facts.revoked.unwrap().reason, "Suspended");
+    }
+
+    #[test]
+    fn broken_annotations_serve_nothing_that_is_known_of() {
+        let mut annotations = SERVED;
+        annotations[2].1 = "tomorrow";
+        let facts = Facts::read(&metadata(&LABELS, &annotations)).unwrap();
+        assert_eq!((facts.served, facts.revoked), (None, None));
+    }
+
+    #[test]
+    fn what_lacks_a_mark_is_not_ours() {
+        let read = |labels, annotations| Facts::read(&metadata(labels, annotations));
+        assert_eq!(read(&LABELS[1..], &SERVED), Err(NotOurs::ManagedBy));
+        assert_eq!(read(&LABELS[..1], &SERVED), Err(NotOurs::Grant));
+        assert_eq!(read(&LABELS, &SERVED[1..]), Err(NotOurs::GrantUid));
+        let other = [(label::MANAGED_BY, "Helm"), LABELS[1]];
+        assert_eq!(read(&other, &SERVED), Err(NotOurs::ManagedBy));
+    }
+
+    #[test]
+    fn the_first_write_is_found_until_it_became_an_apply() {
+        let entry = |manager: &str, operation: &str| serde_json::json!({"manager": manager, "operation": operation});
+        let find = |entries: Vec<serde_json::Value>| {
+            let metadata = serde_json::json!({ "managedFields": entries });
+            first_write(&serde_json::from_value(metadata).unwrap())
+        };
+        let ours = field_manager::SECRET;
+        assert_eq!(
+            find(vec![entry("kubectl", "Update"), entry(ours, "Update")]),
+            Some(1)
+        );
+        assert_eq!(find(vec![entry(ours, "Apply")]), None);
+        assert_eq!(
+            find(vec![entry(ours, "Update"), entry(ours, "Apply")]),
+            None
+        );
+        assert_eq!(find(vec![]), None);
+    }
+}

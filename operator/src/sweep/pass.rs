@@ -1,0 +1,200 @@
+//! The loop that looks at every Secret whose grant is gone.
+
+use super::plan::{Step, plan};
+use crate::{
+    backoff::doubled,
+    clock,
+    context::Grants,
+    lease::Fence,
+    metrics::Metrics,
+    session_secret::{Facts, Index, Since, WriteError, Writer, body},
+};
+use alter_crds::{AwsGrant, condition::reason};
+use alter_protocol::Revocation;
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use kube::{
+    Api, Client, Resource,
+    runtime::reflector::{Lookup, ObjectRef},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Also where nothing was heard, a pass is made so often.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+const CONCURRENCY: usize = 16;
+
+/// Why a Secret was not looked after.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SweepError {
+    /// Whether the grant is gone could not be asked.
+    #[error(
+        "cannot ask whether AwsGrant {grant} is gone: {source}; check that the operator may get awsgrants"
+    )]
+    Grant {
+        /// Namespace and name.
+        grant: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// The Secret was not read or written.
+    #[error(transparent)]
+    Secret(#[from] WriteError),
+}
+
+/// Looks after the Secrets of grants that are gone, while this process leads.
+pub(crate) struct Sweep {
+    pub(crate) client: Client,
+    pub(crate) writer: Writer,
+    pub(crate) index: Arc<Index>,
+    pub(crate) grants: Grants,
+    pub(crate) fence: Fence,
+    pub(crate) metrics: Metrics,
+    /// Told when a grant goes or a Secret changes.
+    pub(crate) wake: Arc<Notify>,
+}
+
+impl Sweep {
+    /// Runs until `shutdown`.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let mut leading = self.fence.leading();
+        let mut failures = 0;
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = self.synced() => {}
+        }
+        loop {
+            let wait = if self.fence.is_open() {
+                let (wait, failed) = self.pass(clock::now()).await;
+                failures = if failed { failures + 1 } else { 0 };
+                if failed {
+                    doubled(FIRST_RETRY, LAST_RETRY, failures)
+                } else {
+                    wait
+                }
+            } else {
+                AT_LEAST_EVERY
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.wake.notified() => {}
+                // Fails only when the sender, which the fence holds, is dropped.
+                _ = leading.changed() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn synced(&self) {
+        self.index.synced().await;
+        // Fails only when the writer is dropped, which ends the program.
+        let _ = self.grants.wait_until_ready().await;
+    }
+
+    /// Looks at all; gives the time until the next is due, and whether any failed.
+    async fn pass(&self, now: Timestamp) -> (Duration, bool) {
+        let orphans = self
+            .index
+            .pick(|(namespace, _), facts| !self.is_cached(namespace, facts));
+        let steps = stream::iter(orphans)
+            .map(|((namespace, name), facts)| async move {
+                let result = self.tend(&namespace, &name, &facts, now).await;
+                result.inspect_err(|error| {
+                    tracing::error!(%error, namespace, secret = name, grant = facts.grant, "the Secret of a deleted grant was not looked after");
+                })
+            })
+            .buffer_unordered(CONCURRENCY);
+        let (mut wait, mut failed) = (AT_LEAST_EVERY, false);
+        let mut steps = std::pin::pin!(steps);
+        while let Some(step) = steps.next().await {
+            match step {
+                Ok(Some(until)) => {
+                    let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+                    wait = wait.min(left);
+                }
+                Ok(None) | Err(SweepError::Secret(WriteError::Fenced(_))) => {}
+                Err(_) => failed = true,
+            }
+        }
+        (wait, failed)
+    }
+
+    /// One Secret: gives the time when it is due, if it is not yet.
+    async fn tend(
+        &self,
+        namespace: &str,
+        name: &str,
+        known: &Facts,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, SweepError> {
+        // 1. By what is cached: most are emptied already, and wait.
+        if let Step::Wait(until) = plan(known, false, now) {
+            return Ok(Some(until));
+        }
+        // 2. Caches may be behind, and a session that is taken away by mistake is an outage: ask.
+        let Some(live) = self.writer.look(namespace, name).await? else {
+            return Ok(None);
+        };
+        let Ok(facts) = live.facts() else {
+            return Ok(None);
+        };
+        let lives = self.lives(namespace, &facts).await?;
+        // 3. One step, if the Secret is still as it was just now.
+        match plan(&facts, lives, now) {
+            Step::Leave => Ok(None),
+            Step::Wait(until) => Ok(Some(until)),
+            Step::Empty => {
+                let revocation = deleted(namespace, &facts.grant);
+                let body = body::orphaned(namespace, name, &facts, revocation, now);
+                let written = self.writer.apply(&live, body, Since::SameVersion).await?;
+                self.index.insert(namespace, name, written);
+                self.metrics.taken_away(reason::DELETED);
+                tracing::info!(
+                    namespace,
+                    secret = name,
+                    grant = facts.grant,
+                    "took the session of a deleted grant away"
+                );
+                Ok(Some(now))
+            }
+            Step::Remove => {
+                self.writer.remove(&live).await?;
+                tracing::info!(
+                    namespace,
+                    secret = name,
+                    grant = facts.grant,
+                    "removed the Secret of a deleted grant"
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    fn is_cached(&self, namespace: &str, facts: &Facts) -> bool {
+        let key = ObjectRef::new(&facts.grant).within(namespace);
+        let found = self.grants.get(&key);
+        found.is_some_and(|grant| grant.uid().as_deref() == Some(&facts.grant_uid))
+    }
+
+    async fn lives(&self, namespace: &str, facts: &Facts) -> Result<bool, SweepError> {
+        let api: Api<AwsGrant> = Api::namespaced(self.client.clone(), namespace);
+        let found = api.get_metadata_opt(&facts.grant).await;
+        let found = found.map_err(|source| SweepError::Grant {
+            grant: format!("{namespace}/{}", facts.grant),
+            source,
+        })?;
+        Ok(found.is_some_and(|grant| grant.meta().uid.as_deref() == Some(&facts.grant_uid)))
+    }
+}
+
+fn deleted(namespace: &str, grant: &str) -> Revocation {
+    Revocation {
+        reason: reason::DELETED.to_owned(),
+        message: format!(
+            "AwsGrant {namespace}/{grant} was deleted: create it again, or remove it from the pod's annotation"
+        ),
+    }
+}
