@@ -22,8 +22,8 @@ struct Grant {
     name: String,
     folder: PathBuf,
     state: State,
-    /// Whether it was served once.
-    served: bool,
+    /// That of the last session, once one was served: it outlives the session in the config file.
+    region: Option<String>,
 }
 
 /// The grants of the pod.
@@ -58,7 +58,7 @@ impl Store {
                     name: name.clone(),
                     folder: grants_dir.join(name),
                     state: State::START,
-                    served: false,
+                    region: None,
                 })
                 .collect(),
             config: String::new(),
@@ -103,7 +103,9 @@ impl Store {
                 changed = true;
                 report(&grant.name, &state);
                 self.metrics.state_changed(&grant.name, &state);
-                grant.served |= matches!(state, State::Serving { .. });
+                if let State::Serving { region, .. } = &state {
+                    grant.region = Some(region.clone());
+                }
                 grant.state = state;
             }
         }
@@ -129,10 +131,7 @@ impl Store {
             .iter()
             .map(|grant| Profile {
                 grant: &grant.name,
-                region: match &grant.state {
-                    State::Serving { region, .. } => Some(region),
-                    _ => None,
-                },
+                region: grant.region.as_deref(),
             })
             .collect();
         let helper = self.layout.helper();
@@ -151,7 +150,7 @@ impl Store {
 
     /// Whether the app may start from now on.
     fn write_ready(&mut self) -> bool {
-        if self.ready || !self.grants.iter().all(|grant| grant.served) {
+        if self.ready || !self.grants.iter().all(|grant| grant.region.is_some()) {
             return false;
         }
         if let Err(error) = layout::write(&self.layout.ready_file(), b"", 0o644) {

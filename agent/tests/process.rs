@@ -49,8 +49,11 @@ fn a_revoked_session_is_gone_and_can_come_back() {
         Some(&session("ASIA1", LONG)),
     );
     let agent = pod.agent("bedrock", &[]);
+    let config = || fs::read_to_string(pod.shared().join("aws/config")).unwrap();
+    let before = config();
     pod.write("bedrock", &revoked("bedrock"), None);
     agent.saw("\"refused\"");
+    assert_eq!(config(), before);
     assert_eq!(
         assert_refused(&pod.helper(&["bedrock"])),
         "alter-credential-process: grant bedrock: taken away (Suspended): spec.suspend is true; set it to false\n"

@@ -272,6 +272,12 @@ pub const LONG: SignedDuration = SignedDuration::from_hours(1);
 pub fn lonely_helper(folder: &Path) -> PathBuf {
     let helper = folder.join("bin/credential-process");
     fs::create_dir_all(folder.join("bin")).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_alter-credential-process"), &helper).unwrap();
+    // By a process of its own: a descriptor open for writing here could be inherited by what another
+    // test starts, and the program could not be executed until that ends.
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_alter-credential-process"))
+        .arg(&helper)
+        .status();
+    assert!(copied.unwrap().success());
     helper
 }
