@@ -226,6 +226,7 @@ mod tests {
             "The request signature we calculated does not match"
         );
         assert_eq!(shown(&text.replace('\n', " ")), shown(text));
+        assert_eq!(shown("Denied.\nx-amz-security-token:hunter2"), "Denied");
     }
 
     #[test]

@@ -156,19 +156,30 @@ async fn a_server_that_hangs_is_given_up() {
         endpoint: Some(server.url()),
         source: key(),
     };
-    let limits = Limits {
-        read: Duration::from_millis(100),
-        ..LIMITS
-    };
-    let sts = Sts::with_limits(settings, limits).await;
-    let error = sts.caller_identity().await.unwrap_err();
-    assert_eq!(error.class(), Class::Transient);
-    assert!(
-        error
-            .to_string()
-            .contains("did not answer in time; check that"),
-        "{error}"
-    );
+    let short = Duration::from_millis(100);
+    for limits in [
+        Limits {
+            read: short,
+            whole: Duration::from_hours(1),
+            ..LIMITS
+        },
+        Limits {
+            read: Duration::from_hours(1),
+            whole: short,
+            ..LIMITS
+        },
+    ] {
+        let sts = Sts::with_limits(settings.clone(), limits).await;
+        let limit = Duration::from_secs(30);
+        let asked = tokio::time::timeout(limit, sts.caller_identity()).await;
+        let error = asked.unwrap().unwrap_err();
+        assert_eq!(error.class(), Class::Transient);
+        let text = error.to_string();
+        assert!(
+            text.contains("did not answer in time; check that"),
+            "{text}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -275,7 +275,9 @@ async fn concurrent_callers_of_one_grant_share_one_call() {
         }
         gate.add_permits(1);
     };
-    let ((answers, other), ()) = tokio::join!(all, release);
+    let both = async { tokio::join!(all, release) };
+    let limit = Duration::from_secs(30);
+    let ((answers, other), ()) = tokio::time::timeout(limit, both).await.unwrap();
     assert_eq!(sts.count("AssumeRole"), 2);
     let first = &answers[0].as_ref().unwrap().session.access_key_id;
     for answer in &answers {

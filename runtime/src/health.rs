@@ -206,7 +206,10 @@ mod tests {
         let mut client = loop {
             match tokio::net::TcpStream::connect(address).await {
                 Ok(client) => break client,
-                Err(_) => tokio::task::yield_now().await,
+                Err(_) => {
+                    assert!(!server.is_finished());
+                    tokio::task::yield_now().await;
+                }
             }
         };
         client
@@ -217,7 +220,9 @@ mod tests {
         client.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200 OK");
         shutdown.cancel();
-        server.await.unwrap().unwrap();
+        let limit = Duration::from_hours(1);
+        let ended = tokio::time::timeout(limit, server).await.unwrap();
+        ended.unwrap().unwrap();
     }
 
     #[tokio::test]

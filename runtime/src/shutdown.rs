@@ -53,6 +53,9 @@ mod tests {
             .status()
             .unwrap();
         assert!(sent.success());
-        token.cancelled().await;
+        let limit = std::time::Duration::from_secs(30);
+        tokio::time::timeout(limit, token.cancelled())
+            .await
+            .unwrap();
     }
 }

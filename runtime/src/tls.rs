@@ -152,25 +152,27 @@ impl ReloadingCertificate {
 
     /// Follows the files in a task of its own until `shutdown`, and keeps the last good pair.
     pub fn watch(self: Arc<Self>, shutdown: CancellationToken) {
-        tokio::spawn(async move {
-            let mut logged = None;
-            let mut ticks = tokio::time::interval(INTERVAL);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    _ = ticks.tick() => {}
-                }
-                // One line a fault, not one a tick.
-                let fault = self.reload().await.err().map(|error| error.to_string());
-                if fault != logged
-                    && let Some(error) = &fault
-                {
-                    tracing::warn!(error, "keeping the last good certificate");
-                }
-                logged = fault;
+        tokio::spawn(self.follow(INTERVAL, shutdown));
+    }
+
+    async fn follow(self: Arc<Self>, interval: Duration, shutdown: CancellationToken) {
+        let mut logged = None;
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
             }
-        });
+            // One line a fault, not one a tick.
+            let fault = self.reload().await.err().map(|error| error.to_string());
+            if fault != logged
+                && let Some(error) = &fault
+            {
+                tracing::warn!(error, "keeping the last good certificate");
+            }
+            logged = fault;
+        }
     }
 
     /// Reads the files again; whether the served pair changed.

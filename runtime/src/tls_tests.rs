@@ -130,26 +130,55 @@ async fn a_broken_pair_is_kept_out_and_the_next_good_one_taken() {
     assert_eq!(handshake(&certificate, &second).await.unwrap(), second.der);
 }
 
-#[tokio::test(start_paused = true)]
+/// Waits for what another task brings about.
+async fn until(reached: impl Fn() -> bool) {
+    let waiting = async {
+        while !reached() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let limit = Duration::from_secs(30);
+    tokio::time::timeout(limit, waiting).await.unwrap();
+}
+
+#[tokio::test]
 async fn the_watch_takes_the_new_pair_by_itself_and_ends_at_shutdown() {
     let (mount, first, second) = (Mount::new(), issue(2098), issue(2099));
     mount.swap("..v1", &first.certificate, &first.key);
     let certificate = Arc::new(open(&mount).await);
     let shutdown = CancellationToken::new();
-    certificate.clone().watch(shutdown.clone());
+    let interval = Duration::from_millis(1);
+    let watch = tokio::spawn(certificate.clone().follow(interval, shutdown.clone()));
     mount.swap("..v2", "no PEM", &second.key);
-    while certificate.metrics.failures.get() < 2 {
-        tokio::time::advance(INTERVAL).await;
-    }
+    until(|| certificate.metrics.failures.get() >= 2).await;
     mount.swap("..v3", &second.certificate, &second.key);
-    while certificate.metrics.reloads.get() == 0 {
-        tokio::time::advance(INTERVAL).await;
-    }
+    until(|| certificate.metrics.reloads.get() == 1).await;
     assert_eq!(handshake(&certificate, &second).await.unwrap(), second.der);
     shutdown.cancel();
-    while Arc::strong_count(&certificate) > 1 {
-        tokio::task::yield_now().await;
+    watch.await.unwrap();
+}
+
+#[tokio::test]
+async fn both_files_are_of_the_version_that_the_kubelet_names() {
+    let (mount, pair) = (Mount::new(), issue(2098));
+    mount.swap("..v1", &pair.certificate, &pair.key);
+    // What only the names at the top lead to is not looked at.
+    for file in [CERTIFICATE, KEY] {
+        std::fs::remove_file(mount.folder.join(file)).unwrap();
     }
+    assert_eq!(
+        handshake(&open(&mount).await, &pair).await.unwrap(),
+        pair.der
+    );
+}
+
+#[tokio::test]
+async fn a_plain_folder_will_do() {
+    let (mount, pair) = (Mount::new(), issue(2098));
+    mount.swap("..v1", &pair.certificate, &pair.key);
+    let plain = mount.folder.join("..v1");
+    let certificate = ReloadingCertificate::open(&plain).await.unwrap();
+    assert_eq!(handshake(&certificate, &pair).await.unwrap(), pair.der);
 }
 
 #[tokio::test]
