@@ -16,10 +16,7 @@ use prometheus_client::registry::Registry;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// How long reviews are still accepted after the signal to end: the API server may choose this replica
-/// until it has heard that it goes.
-const LAME_DUCK: Duration = Duration::from_secs(5);
-/// How long reviews in flight may take after that. Above the API server's own deadline.
+/// How long reviews in flight may take after the signal to end. Above the API server's own deadline.
 const DRAIN: Duration = Duration::from_secs(15);
 /// The part of readiness that says that the watched objects are known.
 const CACHES: &str = "caches";
@@ -88,7 +85,6 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     .serve(router(app).into_make_service());
     let ending = async {
         told.cancelled().await;
-        tokio::time::sleep(LAME_DUCK).await;
         handle.graceful_shutdown(Some(DRAIN));
         std::future::pending().await
     };

@@ -8,6 +8,9 @@ use alter_crds::names::pod as names;
 use alter_policy::name::{self, NameError};
 use alter_protocol::{Delivery, grant::UnknownDelivery};
 
+/// So many names may stand in one annotation: each costs a look-up, and each grant a volume.
+const NAMES_LIMIT: usize = 64;
+
 /// What a pod asks for.
 #[derive(Debug)]
 pub struct Asked<'a> {
@@ -41,6 +44,12 @@ pub enum AnnotationError {
         annotation: &'static str,
         /// Its text.
         text: String,
+    },
+    /// More names than a pod can need.
+    #[error("annotation {annotation} names more than {NAMES_LIMIT}: remove some")]
+    TooMany {
+        /// The annotation.
+        annotation: &'static str,
     },
     /// A name that stands twice.
     #[error("annotation {annotation} names {name:?} twice: remove one")]
@@ -110,6 +119,9 @@ fn list<'a>(
 ) -> Result<Vec<&'a str>, AnnotationError> {
     if text.chars().all(|c| c == ',' || c.is_whitespace()) {
         return Err(AnnotationError::Empty { annotation, meant });
+    }
+    if text.split(',').nth(NAMES_LIMIT).is_some() {
+        return Err(AnnotationError::TooMany { annotation });
     }
     let mut listed = Vec::new();
     for name in text.split(',').map(str::trim) {

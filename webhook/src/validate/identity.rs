@@ -58,19 +58,17 @@ fn check_endpoint(url: &str, warnings: &mut Vec<String>) -> Result<(), Invalid> 
             format!("{url:?} {what}: write one such as https://sts.us-east-1.amazonaws.com");
         Invalid::new(FIELD, &problem)
     };
-    let uri: Uri = url.parse().map_err(|_| invalid("is no URL"))?;
-    let host = uri.host().unwrap_or_default();
-    if host.is_empty() || !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err(invalid("is no http or https URL"));
-    }
-    if uri
-        .authority()
-        .is_some_and(|authority| authority.as_str().contains('@'))
-    {
+    // First: no other message may repeat what could be a password.
+    if url.contains('@') {
         return Err(Invalid::new(
             FIELD,
             &"it holds a user or password, which Alter does not send: remove what is before the @",
         ));
+    }
+    let uri: Uri = url.parse().map_err(|_| invalid("is no URL"))?;
+    let host = uri.host().unwrap_or_default();
+    if host.is_empty() || !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(invalid("is no http or https URL"));
     }
     if uri.query().is_some() {
         return Err(invalid("has a query"));
