@@ -204,13 +204,11 @@ mod tests {
             shutdown.clone(),
         ));
         let mut client = loop {
-            match tokio::net::TcpStream::connect(address).await {
-                Ok(client) => break client,
-                Err(_) => {
-                    assert!(!server.is_finished());
-                    tokio::task::yield_now().await;
-                }
+            if let Ok(client) = tokio::net::TcpStream::connect(address).await {
+                break client;
             }
+            assert!(!server.is_finished());
+            tokio::task::yield_now().await;
         };
         client
             .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
