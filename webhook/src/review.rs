@@ -63,7 +63,9 @@ pub enum ReviewError {
     #[error("the body is no AdmissionReview: {0}; send what the API server sends")]
     Decode(#[from] serde_json::Error),
     /// Another kind of object.
-    #[error("the body is {kind} of {api_version}: send an {KIND} of {API_VERSION}")]
+    #[error(
+        "the body is of kind {kind:?} of apiVersion {api_version:?}: send an {KIND} of {API_VERSION}"
+    )]
     Kind {
         /// Its apiVersion.
         api_version: String,

@@ -93,7 +93,7 @@ async fn handle(app: Arc<App>, path: &'static str, request: Request<Body>) -> Re
     let (outcome, response) = match answered {
         Ok((verdict, answer)) => (outcome(&verdict), json(answer)),
         Err(refusal) => {
-            tracing::warn!(path, reason = refusal.category(), error = %refusal, "refused a request");
+            tracing::debug!(path, reason = refusal.category(), error = %refusal, "refused a request");
             let outcome = Outcome::Malformed(refusal.category());
             (
                 outcome,

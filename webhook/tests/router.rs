@@ -2,156 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "also in what the tests share")]
 
-use alter_crds::{AwsGrant, AwsIdentity};
-use alter_webhook::{
-    args::Args,
-    cache::Cache,
-    metrics::Metrics,
-    router::{App, MUTATE_PODS, VALIDATE_GRANTS, VALIDATE_IDENTITIES, router},
-};
+mod served;
+
+use alter_webhook::router::{MUTATE_PODS, VALIDATE_GRANTS, VALIDATE_IDENTITIES};
 use axum::{
-    Router,
     body::Body,
-    http::{Request, Response, StatusCode, header},
+    http::{Request, Response, StatusCode},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use clap::Parser;
 use http_body_util::BodyExt;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::{Client, client::Body as KubeBody, core::PartialObjectMeta};
-use prometheus_client::registry::Registry;
+use kube::client::Body as KubeBody;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use served::{grant_json, identity_json, pod, post, review, webhook};
 use tower::ServiceExt;
-use tower_test::mock::{self, Handle};
-
-type ApiServer = Handle<Request<KubeBody>, Response<KubeBody>>;
-
-struct Webhook {
-    router: Router,
-    registry: Registry,
-    api_server: ApiServer,
-}
-
-fn grant(name: &str) -> AwsGrant {
-    serde_json::from_value(grant_json(name)).unwrap()
-}
-
-fn grant_json(name: &str) -> Value {
-    json!({
-        "apiVersion": "alter.dev/v1alpha1", "kind": "AwsGrant",
-        "metadata": {"name": name, "namespace": "team-a", "uid": "u"},
-        "spec": {
-            "identity": "default",
-            "roleArn": "arn:aws:iam::111122223333:role/team-a-bedrock",
-            "region": "us-east-1",
-        },
-        "status": {"conditions": [{
-            "type": "Ready", "status": "True", "reason": "Issued", "message": "",
-            "lastTransitionTime": "2026-01-01T00:00:00Z",
-        }]},
-    })
-}
-
-fn identity_json() -> Value {
-    json!({
-        "apiVersion": "alter.dev/v1alpha1", "kind": "AwsIdentity",
-        "metadata": {"name": "default"},
-        "spec": {
-            "region": "us-east-1",
-            "credentials": {"ambient": {}},
-            "allow": [{
-                "namespaces": {"selector": {"matchLabels": {"team": "a"}}},
-                "roleArns": ["arn:aws:iam::111122223333:role/team-a-*"],
-            }],
-        },
-        "status": {"conditions": [{
-            "type": "Ready", "status": "True", "reason": "Identified", "message": "",
-            "lastTransitionTime": "2026-01-01T00:00:00Z",
-        }]},
-    })
-}
-
-fn webhook() -> Webhook {
-    let (service, api_server) = mock::pair();
-    let identity: AwsIdentity = serde_json::from_value(identity_json()).unwrap();
-    let namespace: PartialObjectMeta<Namespace> =
-        serde_json::from_value(json!({"metadata": {"name": "team-a", "labels": {"team": "a"}}}))
-            .unwrap();
-    let cache = Cache::holding(
-        Client::new(service, "default"),
-        vec![grant("bedrock")],
-        vec![identity],
-        vec![namespace],
-    );
-    let mut registry = Registry::with_prefix("alter_webhook");
-    let args = Args::parse_from(["alter-webhook", "--agent-image", "agent:1"]);
-    let app = App {
-        cache,
-        settings: args.settings(),
-        metrics: Metrics::register(&mut registry),
-    };
-    Webhook {
-        router: router(Arc::new(app)),
-        registry,
-        api_server,
-    }
-}
-
-impl Webhook {
-    async fn send(&self, request: Request<Body>) -> (StatusCode, Vec<u8>) {
-        let answer = self.router.clone().oneshot(request).await.unwrap();
-        let status = answer.status();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, body.to_vec())
-    }
-
-    /// The `response` to a review.
-    async fn ask(&self, path: &str, review: &Value) -> Value {
-        let (status, body) = self.send(post(path, review.to_string())).await;
-        assert_eq!(status, StatusCode::OK, "{}", String::from_utf8_lossy(&body));
-        let answer: Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
-        assert_eq!(answer["kind"], "AdmissionReview");
-        assert_eq!(answer["response"]["uid"], "question-1");
-        answer["response"].clone()
-    }
-
-    fn metrics(&self) -> String {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
-        text
-    }
-}
-
-fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
-    Request::post(path)
-        .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
-        .body(body.into())
-        .unwrap()
-}
-
-fn review(operation: &str, object: &Value) -> Value {
-    json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": "question-1", "operation": operation, "namespace": "team-a",
-            "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},
-            "object": object, "oldObject": null, "dryRun": false,
-        },
-    })
-}
-
-/// Without name and namespace, as from a ReplicaSet.
-fn pod(grant: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"generateName": "app-", "creationTimestamp": null, "annotations": {"alter.dev/grant": grant}},
-        "spec": {"containers": [{"name": "app", "image": "app:1", "resources": {}}], "securityContext": {}},
-        "status": {},
-    })
-}
 
 fn patched(pod: &Value, response: &Value) -> Value {
     assert_eq!(response["allowed"], true, "{response}");
@@ -349,6 +212,7 @@ async fn what_is_no_review_is_refused_with_the_reason() {
     answer["request"] = Value::Null;
     let mut strange = review("CREATE", &pod("bedrock"));
     strange["request"]["object"]["spec"]["containers"] = 7.into();
+    let strange = strange.to_string();
     for (body, expected) in [
         (String::new(), "the body is no AdmissionReview"),
         ("{".to_owned(), "the body is no AdmissionReview"),
@@ -357,13 +221,16 @@ async fn what_is_no_review_is_refused_with_the_reason() {
             "{}".to_owned(),
             "send an AdmissionReview of admission.k8s.io/v1",
         ),
-        (old.to_string(), "admission.k8s.io/v1beta1: send"),
+        (
+            old.to_string(),
+            "of apiVersion \"admission.k8s.io/v1beta1\": send",
+        ),
         (answer.to_string(), "has no request"),
-        (strange.to_string(), "the body is no AdmissionReview"),
+        (strange.clone(), "the body is no AdmissionReview"),
         ("x".repeat(4 << 20), "the body is over 3145728 bytes"),
     ] {
         for path in [MUTATE_PODS, VALIDATE_GRANTS, VALIDATE_IDENTITIES] {
-            if path != MUTATE_PODS && body == strange.to_string() {
+            if path != MUTATE_PODS && body == strange {
                 continue;
             }
             let (status, text) = webhook.send(post(path, body.clone())).await;
