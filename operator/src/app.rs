@@ -8,15 +8,16 @@ use crate::{
     context::{Context, Rechecks},
     events::Publisher,
     grant::{self, failures::Failures},
-    identity, lease,
-    lease::Fence,
+    identity,
+    lease::{self, Fence},
     metrics::{Caches, Metrics},
     session_secret::{Index, Writer},
     sweep::Sweep,
+    watch::Synced,
 };
 use alter_issuer::{Issuer, Options};
 use alter_runtime::health::{self, Readiness, ServeError};
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, stream};
 use jiff::SignedDuration;
 use kube::{Client, Config, runtime::reflector};
 use prometheus_client::registry::Registry;
@@ -49,43 +50,81 @@ pub enum AppError {
 pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), AppError> {
     let config = Config::infer().await.map_err(AppError::Config)?;
     let client = Client::try_from(config.clone()).map_err(AppError::Client)?;
-    let lease_client = lease_client(config)?;
-
-    let fence = Fence::new();
-    let index = Arc::new(Index::new());
+    let lease = lease::Keeper::new(
+        lease_client(config)?,
+        &args.namespace,
+        args.lease_name.clone(),
+        args.pod_name.clone(),
+    );
+    let fence = lease.fence();
     let metrics = Metrics::default();
-    let sweep_wake = Arc::new(Notify::new());
+    let readiness = Readiness::new(&[CACHES]);
+    let mut registry = Registry::with_prefix("alter");
+    metrics.register(&mut registry);
+    let work = work(
+        &args,
+        &client,
+        &fence,
+        &metrics,
+        &readiness,
+        &mut registry,
+        &shutdown,
+    );
+    let work = async {
+        tokio::join!(
+            work,
+            certificates(&args, client.clone(), fence.clone(), shutdown.clone())
+        );
+    };
+
+    // The Lease outlives the work, which needs it to finish what it has begun.
+    let released = CancellationToken::new();
+    let lease = tokio::spawn(lease.run(released.clone()));
+    let leads = tokio::spawn(show_leading(fence.clone(), metrics, released.clone()));
+    let address = args.server.health_address;
+    let health = health::serve(address, readiness, Arc::new(registry), shutdown.clone());
+    let served = tokio::select! {
+        // First only where it cannot serve at all: then nothing else should run either.
+        Err(error) = health => Err(error),
+        () = work => Ok(()),
+    };
+    released.cancel();
+    // They fail only where they panicked.
+    let _ = tokio::join!(lease, leads);
+    Ok(served?)
+}
+
+/// Both controllers and the sweep, over the same caches.
+fn work(
+    args: &Args,
+    client: &Client,
+    fence: &Fence,
+    metrics: &Metrics,
+    readiness: &Readiness,
+    registry: &mut Registry,
+    shutdown: &CancellationToken,
+) -> impl Future<Output = ()> + use<> {
     let (grants, grants_writer) = reflector::store();
     let (identities, identities_writer) = reflector::store();
     let (namespaces, namespaces_writer) = reflector::store();
     let (touched, touched_grants) = mpsc::unbounded_channel();
     let (recheck, rechecked) = mpsc::unbounded_channel();
-    let issuer = Issuer::new(
-        client.clone(),
-        Options {
-            namespace: args.namespace.clone(),
-            cluster: args.cluster_name.clone(),
-            rate: args.sts_rate,
-            burst: args.sts_burst,
-        },
-    );
-
-    let mut registry = Registry::with_prefix("alter");
-    metrics.register(&mut registry);
-    issuer.metrics().register(&mut registry);
+    let issuer = issuer(args, client);
+    issuer.metrics().register(registry);
     registry.register_collector(Box::new(Caches {
         grants: grants.clone(),
         identities: identities.clone(),
         now: clock::now,
     }));
-
+    let min_interval = SignedDuration::try_from(args.min_refresh_interval);
     let context = Arc::new(Context {
         client: client.clone(),
         fence: fence.clone(),
         writer: Writer::new(client.clone(), fence.clone()),
-        index: index.clone(),
+        synced: Synced::new(),
+        index: Arc::new(Index::default()),
         sessions: issuer,
-        grants: grants.clone(),
+        grants,
         identities,
         namespaces,
         failures: Failures::default(),
@@ -94,76 +133,40 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), AppError
         publisher: Publisher::new(client.clone(), fence.clone(), args.pod_name.clone()),
         metrics: metrics.clone(),
         cluster: args.cluster_name.clone(),
-        min_interval: SignedDuration::try_from(args.min_refresh_interval)
-            .unwrap_or(SignedDuration::MAX),
+        min_interval: min_interval.unwrap_or(SignedDuration::MAX),
     });
-    let sweep = Sweep {
-        client: client.clone(),
-        writer: context.writer.clone(),
-        index,
-        grants,
-        fence: fence.clone(),
-        metrics: metrics.clone(),
-        wake: sweep_wake.clone(),
+    let wake = Arc::new(Notify::new());
+    let sweep = Sweep::new(&context, wake.clone()).run(shutdown.clone());
+    let identity_feeds = identity::controller::Feeds {
+        identities: identities_writer,
+        rechecks: received(rechecked),
+        led: led(fence),
+        touched,
+        namespace: args.namespace.clone(),
     };
     let grant_feeds = grant::controller::Feeds {
         grants: grants_writer,
         namespaces: namespaces_writer,
         touched: received(touched_grants),
-        led: led(&fence),
-        sweep: sweep_wake,
+        led: led(fence),
+        sweep: wake,
     };
-    let identity_feeds = identity::controller::Feeds {
-        identities: identities_writer,
-        rechecks: received(rechecked),
-        led: led(&fence),
-        touched,
-        namespace: args.namespace.clone(),
-    };
-    let lease = lease::Keeper::new(
-        lease_client,
-        &args.namespace,
-        args.lease_name.clone(),
-        args.pod_name.clone(),
-        fence.clone(),
-    );
+    tokio::spawn(show_ready(context.synced.clone(), readiness.clone()));
+    let identities = identity::controller::run(context.clone(), identity_feeds, shutdown.clone());
+    let grants = grant::controller::run(context, grant_feeds, args.concurrency, shutdown.clone());
+    async {
+        tokio::join!(identities, grants, sweep);
+    }
+}
 
-    // The Lease outlives the workers, which need it to finish what they have begun.
-    let released = CancellationToken::new();
-    let lease = tokio::spawn(lease.run(released.clone()));
-    let leads = tokio::spawn(show_leading(fence.clone(), metrics, released.clone()));
-    let readiness = Readiness::new(&[CACHES]);
-    tokio::spawn(watch_caches(context.clone(), readiness.clone()));
-    let workers = async {
-        tokio::join!(
-            grant::controller::run(
-                context.clone(),
-                grant_feeds,
-                args.concurrency,
-                shutdown.clone()
-            ),
-            identity::controller::run(context.clone(), identity_feeds, shutdown.clone()),
-            sweep.run(shutdown.clone()),
-            certificates(&args, client, fence, shutdown.clone()),
-        );
+fn issuer(args: &Args, client: &Client) -> Issuer {
+    let options = Options {
+        namespace: args.namespace.clone(),
+        cluster: args.cluster_name.clone(),
+        rate: args.sts_rate,
+        burst: args.sts_burst,
     };
-    let health = health::serve(
-        args.server.health_address,
-        readiness,
-        Arc::new(registry),
-        shutdown.clone(),
-    );
-    let served = tokio::select! {
-        // Ends early only where it cannot serve at all: then nothing else should run either.
-        served = health => {
-            served
-        }
-        () = workers => Ok(()),
-    };
-    released.cancel();
-    // They fail only where they panicked.
-    let _ = tokio::join!(lease, leads);
-    Ok(served?)
+    Issuer::new(client.clone(), options)
 }
 
 /// A client whose calls end early and are not repeated: a renewal that comes late is worse than none.
@@ -190,8 +193,8 @@ async fn certificates(args: &Args, client: Client, fence: Fence, shutdown: Cance
         .await;
 }
 
-async fn watch_caches(context: Arc<Context<Issuer>>, readiness: Readiness) {
-    context.synced().await;
+async fn show_ready(synced: Synced, readiness: Readiness) {
+    synced.wait().await;
     readiness.set(CACHES, true);
 }
 
@@ -219,11 +222,8 @@ fn led(fence: &Fence) -> impl Stream<Item = ()> + Send + use<> {
     })
 }
 
-fn received<T: Send + 'static>(
-    receiver: mpsc::UnboundedReceiver<T>,
-) -> impl Stream<Item = T> + Send {
-    stream::unfold(receiver, |mut receiver| async move {
+fn received<T: Send>(receiver: mpsc::UnboundedReceiver<T>) -> impl Stream<Item = T> + Send {
+    stream::unfold(receiver, async |mut receiver| {
         receiver.recv().await.map(|item| (item, receiver))
     })
-    .boxed()
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// Keeps AWS sessions for AwsGrants in Secrets, and the certificate of Alter's webhook.
 #[derive(clap::Parser, Clone, Debug)]
+// Doc comments become the help, where backticks are noise.
+#[allow(clippy::doc_markdown)]
 #[command(name = "alter-operator", version)]
 pub struct Args {
     /// What every server takes.
@@ -95,7 +97,7 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_chart() {
         let args = parse(&[]).unwrap();
-        assert_eq!(args.min_refresh_interval, Duration::from_secs(300));
+        assert_eq!(args.min_refresh_interval, Duration::from_mins(5));
         assert_eq!(
             (args.sts_rate, args.sts_burst, args.concurrency),
             (50.0, 100, 32)

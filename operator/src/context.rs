@@ -2,16 +2,18 @@
 
 use crate::{
     backoff::Stumbles,
-    events::Publisher,
+    clock,
+    events::{News, Publisher},
     grant::failures::Failures,
     lease::Fence,
     metrics::Metrics,
     session_secret::{Index, Writer},
+    watch::Synced,
 };
-use alter_crds::{AwsGrant, AwsIdentity};
+use alter_crds::{AwsGrant, AwsIdentity, condition::reason};
 use alter_issuer::{Caller, IssueError, Issued, Issuer};
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, ObjectReference};
 use kube::{
     Client,
     core::{DeserializeGuard, PartialObjectMeta},
@@ -110,6 +112,8 @@ pub(crate) struct Context<S> {
     pub fence: Fence,
     /// Sessions' Secrets.
     pub writer: Writer,
+    /// Which caches have been filled.
+    pub synced: Synced,
     /// What is known of sessions' Secrets.
     pub index: Arc<Index>,
     /// AWS.
@@ -137,12 +141,25 @@ pub(crate) struct Context<S> {
 }
 
 impl<S> Context<S> {
-    /// Returns once every cache has been filled once: half a list decides nothing.
-    pub(crate) async fn synced(&self) {
-        self.index.synced().await;
-        // Each fails only when its writer is dropped, which ends the program.
-        let _ = self.grants.wait_until_ready().await;
-        let _ = self.identities.wait_until_ready().await;
-        let _ = self.namespaces.wait_until_ready().await;
+    /// An event and a log line that name an object which cannot be decoded.
+    pub(crate) async fn tell_undecodable(&self, regarding: &ObjectReference, error: &str) {
+        let kind = regarding.kind.clone().unwrap_or_default();
+        let (namespace, name) = (&regarding.namespace, &regarding.name);
+        tracing::error!(
+            kind,
+            namespace,
+            name,
+            error,
+            "the object cannot be read, and is left alone"
+        );
+        let news = [News {
+            warning: true,
+            reason: reason::INVALID_SPEC.to_owned(),
+            message: format!(
+                "the object cannot be read: {error}; correct it, and check that the CRDs are of the \
+                 operator's version"
+            ),
+        }];
+        self.publisher.publish(regarding, &news, clock::now()).await;
     }
 }

@@ -13,6 +13,9 @@ use k8s_openapi::{
 use kube::{Api, Client, api::PostParams};
 use std::collections::BTreeSet;
 
+/// What the operator was doing: a field that the API asks for.
+const ACTION: &str = "Reconcile";
+
 /// Something that people should hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct News {
@@ -75,15 +78,9 @@ impl Publisher {
     }
 
     /// Publishes what it can: an event that is lost changes nothing, as the condition says the same.
-    pub(crate) async fn publish(
-        &self,
-        regarding: &ObjectReference,
-        action: &str,
-        news: &[News],
-        now: Timestamp,
-    ) {
+    pub(crate) async fn publish(&self, regarding: &ObjectReference, news: &[News], now: Timestamp) {
         for (index, one) in news.iter().enumerate() {
-            let event = event(regarding, action, one, &self.instance, (now, index));
+            let event = event(regarding, one, &self.instance, (now, index));
             // Events of cluster-scoped objects live in the default namespace.
             let namespace = regarding.namespace.as_deref().unwrap_or("default");
             let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
@@ -104,7 +101,6 @@ impl Publisher {
 
 fn event(
     regarding: &ObjectReference,
-    action: &str,
     news: &News,
     instance: &str,
     (now, index): (Timestamp, usize),
@@ -121,7 +117,7 @@ fn event(
             ),
             ..ObjectMeta::default()
         },
-        action: Some(action.to_owned()),
+        action: Some(ACTION.to_owned()),
         event_time: Some(MicroTime(now)),
         note: Some(cut(&news.message)),
         reason: Some(news.reason.clone()),

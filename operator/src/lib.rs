@@ -1,4 +1,4 @@
-//! Controllers of AwsIdentity and AwsGrant, and the keeper of the webhook certificate.
+//! Controllers of `AwsIdentity` and `AwsGrant`, and the keeper of the webhook certificate.
 
 pub mod app;
 pub mod args;

@@ -11,7 +11,7 @@ async fn main() -> ExitCode {
     let args = Args::parse();
     logging::init(&args.server);
     let shutdown = shutdown::on_signal();
-    match app::run(args, shutdown).await {
+    match Box::pin(app::run(args, shutdown)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the operator ends");

@@ -30,9 +30,9 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Also where nothing is due, a pass is made so often: timers stand still while a machine sleeps.
-const AT_LEAST_EVERY: Duration = Duration::from_secs(3_600);
+const AT_LEAST_EVERY: Duration = Duration::from_hours(1);
 const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const LAST_RETRY: Duration = Duration::from_mins(1);
 /// No chain of steps is longer: start over, drop old, keep.
 const STEPS: usize = 6;
 

@@ -5,7 +5,7 @@ use crate::{
     backoff::doubled,
     context::{Context, Guarded, Sessions},
     session_secret::index::Pending,
-    watch::strip,
+    watch::{Cache, strip},
 };
 use alter_crds::{
     AwsGrant,
@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const LAST_RETRY: Duration = Duration::from_mins(1);
 
 /// A grant, by name.
 pub(crate) type GrantRef = ObjectRef<Guarded<AwsGrant>>;
@@ -68,11 +68,15 @@ pub(crate) async fn run<S: Sessions>(
             namespaces(&context, feeds.namespaces),
             of_namespace(&context),
         )
-        .watches_stream(secrets(&context, feeds.sweep), of_secret)
+        .watches_stream(secrets(&context, feeds.sweep), |object| of_secret(&object))
         .reconcile_on(feeds.touched)
         .reconcile_all_on(feeds.led)
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
-        .run(reconcile::<S>, retry::<S>, context.clone())
+        .run(
+            reconcile::<S>,
+            |object, error, context| retry(&object, error, &context),
+            context.clone(),
+        )
         .for_each(|result| {
             log(result.map(drop));
             future::ready(())
@@ -100,7 +104,10 @@ fn grants<S: Sessions>(
                 sweep.notify_one();
             }
             // What the list lacks was deleted while the watch was broken.
-            watcher::Event::InitDone => sweep.notify_one(),
+            watcher::Event::InitDone => {
+                context.synced.mark(Cache::Grants);
+                sweep.notify_one();
+            }
             _ => {}
         })
         .applied_objects()
@@ -117,12 +124,15 @@ fn secrets<S>(
         label::OPERATOR,
         secret::GRANT_LABEL
     );
-    let index = context.index.clone();
+    let (index, synced) = (context.index.clone(), context.synced.clone());
     let mut pending = Pending::new();
     watcher(api, watcher::Config::default().labels(&ours))
         .default_backoff()
         .inspect_ok(move |event| {
             index.apply(&mut pending, event);
+            if matches!(event, watcher::Event::InitDone) {
+                synced.mark(Cache::Secrets);
+            }
             sweep.notify_one();
         })
         .touched_objects()
@@ -133,6 +143,7 @@ fn namespaces<S>(
     writer: Writer<PartialObjectMeta<Namespace>>,
 ) -> impl Stream<Item = watcher::Result<PartialObjectMeta<Namespace>>> + Send + use<S> {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(context.client.clone());
+    let synced = context.synced.clone();
     watcher(api, watcher::Config::default())
         .default_backoff()
         .modify(|object| {
@@ -141,10 +152,15 @@ fn namespaces<S>(
             object.metadata.labels = labels;
         })
         .reflect(writer)
+        .inspect_ok(move |event| {
+            if matches!(event, watcher::Event::InitDone) {
+                synced.mark(Cache::Namespaces);
+            }
+        })
         .touched_objects()
 }
 
-fn of_secret(secret: PartialObjectMeta<Secret>) -> Option<GrantRef> {
+fn of_secret(secret: &PartialObjectMeta<Secret>) -> Option<GrantRef> {
     let grant = secret.labels().get(secret::GRANT_LABEL)?;
     Some(ObjectRef::new(grant).within(&secret.namespace()?))
 }
@@ -164,11 +180,7 @@ fn of_namespace<S: Sessions>(
 }
 
 /// The controller's own backoff, for what the API server failed.
-fn retry<S: Sessions>(
-    object: Arc<Guarded<AwsGrant>>,
-    error: &ReconcileError,
-    context: Arc<Context<S>>,
-) -> Action {
+fn retry<S>(object: &Guarded<AwsGrant>, error: &ReconcileError, context: &Context<S>) -> Action {
     let uid = object.meta().uid.clone().unwrap_or_default();
     let failures = context.stumbles.note(&uid);
     let wait = doubled(FIRST_RETRY, LAST_RETRY, failures);
@@ -195,7 +207,7 @@ where
             tracing::debug!(%object, "the grant is gone");
         }
         Err(error) => {
-            tracing::warn!(%error, "a watch of the grants' controller broke: it begins anew")
+            tracing::warn!(%error, "a watch of the grants' controller broke: it begins anew");
         }
     }
 }

@@ -96,21 +96,24 @@ mod tests {
 
     const BACKOFF: Retry = Retry::Backoff {
         first: Duration::from_secs(2),
-        max: Duration::from_secs(60),
+        max: Duration::from_mins(1),
     };
 
-    fn seconds(retry: Retry, attempts: u32, spread: f64) -> f64 {
-        wait(retry, attempts, spread).as_secs_f64()
+    fn milliseconds(retry: Retry, attempts: u32, spread: f64) -> i128 {
+        wait(retry, attempts, spread).as_millis()
     }
 
     #[test]
     fn waits_double_up_to_the_limit() {
-        let waits: Vec<_> = (1..=8).map(|n| seconds(BACKOFF, n, 0.0)).collect();
-        assert_eq!(waits, [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
-        assert_eq!(seconds(BACKOFF, u32::MAX, 0.0), 60.0);
-        assert_eq!(seconds(BACKOFF, 1, 1.0), 2.5);
-        let later = Retry::Later(Duration::from_secs(300));
-        assert_eq!(seconds(later, 9, 0.0), 300.0);
+        let waits: Vec<_> = (1..=8).map(|n| milliseconds(BACKOFF, n, 0.0)).collect();
+        assert_eq!(
+            waits,
+            [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]
+        );
+        assert_eq!(milliseconds(BACKOFF, u32::MAX, 0.0), 60_000);
+        assert_eq!(milliseconds(BACKOFF, 1, 1.0), 2_500);
+        let later = Retry::Later(Duration::from_mins(5));
+        assert_eq!(milliseconds(later, 9, 0.0), 300_000);
     }
 
     #[test]

@@ -156,16 +156,16 @@ fn held(role: &str, why: &'static str, message: &str, left: Left, status: Option
 
 fn serving(role: &str, served: &Served) -> String {
     let life = served.expiration.duration_since(served.issued_at);
-    let mut text = format!("a session of {role} is served");
-    if life < SHORT_LIFE {
-        text.push_str(&format!(
-            "; it lives {} s, too short to be renewed before SDKs ask for a new one with each request \
-             (boto3: 15 minutes before its end): write durationSeconds {} or more",
-            life.as_secs(),
-            SHORT_LIFE.as_secs()
-        ));
+    let text = format!("a session of {role} is served");
+    if life >= SHORT_LIFE {
+        return text;
     }
-    text
+    format!(
+        "{text}; it lives {} s, so that pods see it with less than the 15 minutes left below which SDKs \
+         such as boto3 ask again with every request: write durationSeconds {} or more",
+        life.as_secs(),
+        SHORT_LIFE.as_secs()
+    )
 }
 
 fn identity_finding(grant: &AwsGrant, lookup: &Lookup) -> Finding {

@@ -6,7 +6,7 @@ use crate::{
     context::{Context, Guarded, Identities, Sessions},
     grant::controller::GrantRef,
     status::StatusError,
-    watch::strip,
+    watch::{Cache, strip},
 };
 use alter_crds::AwsIdentity;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const LAST_RETRY: Duration = Duration::from_mins(1);
 /// Identities are few, and each look may wait for AWS.
 const CONCURRENCY: u16 = 8;
 
@@ -64,7 +64,11 @@ pub(crate) async fn run<S: Sessions>(
         .reconcile_on(keys)
         .reconcile_all_on(feeds.led)
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
-        .run(reconcile::<S>, retry::<S>, context.clone())
+        .run(
+            reconcile::<S>,
+            |object, error, context| retry(&object, error, &context),
+            context.clone(),
+        )
         .for_each(|result| {
             log(result.map(drop));
             future::ready(())
@@ -79,7 +83,7 @@ fn identities<S: Sessions>(
     touched: mpsc::UnboundedSender<GrantRef>,
 ) -> impl Stream<Item = watcher::Result<Guarded<AwsIdentity>>> + Send + use<S> {
     let api: Api<Guarded<AwsIdentity>> = Api::all(context.client.clone());
-    let grants = context.grants.clone();
+    let (grants, synced) = (context.grants.clone(), context.synced.clone());
     let touch = move |wanted: &dyn Fn(&str) -> bool| {
         let theirs = grants.state_filter(|grant| {
             grant
@@ -102,7 +106,10 @@ fn identities<S: Sessions>(
                 touch(&|identity| identity == name);
             }
             // What the list lacks was deleted while the watch was broken.
-            watcher::Event::InitDone => touch(&|_| true),
+            watcher::Event::InitDone => {
+                synced.mark(Cache::Identities);
+                touch(&|_| true);
+            }
             watcher::Event::Init | watcher::Event::InitApply(_) => {}
         })
         .applied_objects()
@@ -154,11 +161,7 @@ fn users(identities: &Identities, secret: &str) -> Vec<String> {
 }
 
 /// The controller's own backoff, for what the API server failed.
-fn retry<S: Sessions>(
-    object: Arc<Guarded<AwsIdentity>>,
-    error: &StatusError,
-    context: Arc<Context<S>>,
-) -> Action {
+fn retry<S>(object: &Guarded<AwsIdentity>, error: &StatusError, context: &Context<S>) -> Action {
     let uid = object.meta().uid.clone().unwrap_or_default();
     let wait = doubled(FIRST_RETRY, LAST_RETRY, context.stumbles.note(&uid));
     tracing::warn!(

@@ -10,13 +10,22 @@ use crate::{
     events::news,
     status::{StatusError, patch},
 };
-use alter_crds::{AwsIdentity, condition::reason};
-use jiff::Timestamp;
+use alter_crds::{AwsIdentity, AwsIdentityStatus, condition::reason};
+use alter_issuer::{Caller, Retry};
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 use std::{sync::Arc, time::Duration};
 
-const AT_LEAST_EVERY: Duration = Duration::from_secs(15 * 60);
+/// Also where nothing is due, an identity is looked at so often: timers stand still while a machine sleeps.
+const AT_LEAST_EVERY: Duration = Duration::from_mins(15);
 const AT_SOONEST: Duration = Duration::from_millis(200);
+
+/// Why there is no caller.
+struct NoCaller {
+    reason: &'static str,
+    message: String,
+    /// None where only a change of the spec helps.
+    retry: Option<Retry>,
+}
 
 /// One look at an identity.
 pub(crate) async fn reconcile<S: Sessions>(
@@ -31,96 +40,135 @@ pub(crate) async fn reconcile<S: Sessions>(
     let identity = match &object.0 {
         Ok(identity) => identity,
         Err(invalid) => {
-            let reference = object.object_ref(&());
-            context.tell_undecodable(&reference, &invalid.error).await;
+            let regarding = object.object_ref(&());
+            context.tell_undecodable(&regarding, &invalid.error).await;
             return Ok(Action::await_change());
         }
     };
-    // 3. What is to be done.
-    let name = identity.name_any();
-    let uid = identity.uid().unwrap_or_default();
-    let generation = identity.metadata.generation;
-    let tried = format!("{generation:?}");
-    let old = identity.status.clone().unwrap_or_default();
-    let failure = context.failures.of(&uid, &tried);
-    let plan = plan(&Input {
-        generation,
-        status: &old,
-        invalid: check(&identity.spec, &context.cluster)
-            .err()
-            .map(|error| error.to_string()),
-        changed: context.rechecks.is_asked(&name),
-        failure: failure.as_ref(),
-        now: clock::now(),
-    });
-    // 4. Do it, and tell.
-    let outcome = match plan {
+    // 3. What is to be done, and doing it.
+    let outcome = match decide(identity, &context) {
         Plan::Wait { until } => {
             context.metrics.reconciled("AwsIdentity", "unchanged");
-            return Ok(requeue(until));
+            let wait = Duration::try_from(until.duration_since(clock::now()));
+            return Ok(requeue(wait.unwrap_or_default()));
         }
-        Plan::Refuse { message } => {
-            let reason = reason::INVALID_SPEC;
-            Err((reason, message, None))
-        }
-        Plan::Check => {
-            // Before the call: what changes during it is asked about again.
-            context.rechecks.begun(&name);
-            context.sessions.forget(&name);
-            let answer = context.sessions.identify(identity).await;
-            answer.map_err(|error| (error.category(), error.to_string(), Some(error.retry())))
-        }
+        Plan::Refuse { message } => Err(NoCaller {
+            reason: reason::INVALID_SPEC,
+            message,
+            retry: None,
+        }),
+        Plan::Check => ask(identity, &context).await,
     };
-    let now = clock::now();
-    let status = match &outcome {
-        Ok(caller) => {
-            context.failures.forget(&uid);
-            let (account_id, arn) = (&caller.account_id, &caller.arn);
-            project(&old, generation, &Found::Caller { account_id, arn }, now)
-        }
-        Err((reason, message, _)) => {
-            tracing::warn!(
-                identity = name,
-                reason,
-                message,
-                "the identity is not ready"
-            );
-            project(&old, generation, &Found::Failed { reason, message }, now)
-        }
-    };
-    if identity.status.as_ref() != Some(&status)
-        && patch(&context.client, &context.fence, identity, &status).await?
-    {
-        let news = news(&old.conditions, &status.conditions);
-        let reference = identity.object_ref(&());
-        context
-            .publisher
-            .publish(&reference, "Reconcile", &news, now)
-            .await;
-    }
+    // 4. Tell.
+    tell(identity, &outcome, &context).await?;
     // 5. Look again when something is due.
-    context.stumbles.forget(&uid);
-    Ok(match outcome {
-        Ok(caller) => {
-            tracing::info!(identity = name, arn = caller.arn, "AWS knows the identity");
-            context.metrics.reconciled("AwsIdentity", "identified");
-            Action::requeue(AT_LEAST_EVERY)
-        }
-        Err((reason, message, Some(retry))) => {
-            context.metrics.reconciled("AwsIdentity", "failed");
-            let failure = context
-                .failures
-                .note(&uid, &tried, (reason, message), retry, now);
-            requeue(failure.retry_at)
-        }
-        Err((_, _, None)) => {
-            context.metrics.reconciled("AwsIdentity", "refused");
-            Action::requeue(AT_LEAST_EVERY)
-        }
+    context.stumbles.forget(&identity.uid().unwrap_or_default());
+    Ok(requeue(next(identity, outcome, &context)))
+}
+
+fn decide<S>(identity: &AwsIdentity, context: &Context<S>) -> Plan {
+    let uid = identity.uid().unwrap_or_default();
+    let failure = context.failures.of(&uid, &tried(identity));
+    let invalid = check(&identity.spec, &context.cluster).err();
+    plan(&Input {
+        generation: identity.metadata.generation,
+        status: &old_status(identity),
+        invalid: invalid.map(|error| error.to_string()),
+        changed: context.rechecks.is_asked(&identity.name_any()),
+        failure: failure.as_ref(),
+        now: clock::now(),
     })
 }
 
-fn requeue(at: Timestamp) -> Action {
-    let wait = Duration::try_from(at.duration_since(clock::now())).unwrap_or_default();
+async fn ask<S: Sessions>(
+    identity: &AwsIdentity,
+    context: &Context<S>,
+) -> Result<Caller, NoCaller> {
+    // Before the call: what changes during it is asked about again.
+    context.rechecks.begun(&identity.name_any());
+    let answer = context.sessions.identify(identity).await;
+    answer.map_err(|error| NoCaller {
+        reason: error.category(),
+        message: error.to_string(),
+        retry: Some(error.retry()),
+    })
+}
+
+/// Writes the status, if it changed, and publishes what is news.
+async fn tell<S>(
+    identity: &AwsIdentity,
+    outcome: &Result<Caller, NoCaller>,
+    context: &Context<S>,
+) -> Result<(), StatusError> {
+    let found = match outcome {
+        Ok(caller) => Found::Caller {
+            account_id: &caller.account_id,
+            arn: &caller.arn,
+        },
+        Err(none) => Found::Failed {
+            reason: none.reason,
+            message: &none.message,
+        },
+    };
+    let (old, now) = (old_status(identity), clock::now());
+    let status = project(&old, identity.metadata.generation, &found, now);
+    if identity.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    if patch(&context.client, &context.fence, identity, &status).await? {
+        let news = news(&old.conditions, &status.conditions);
+        let regarding = identity.object_ref(&());
+        context.publisher.publish(&regarding, &news, now).await;
+    }
+    Ok(())
+}
+
+/// Counts what came of it, and gives the time until the next look.
+fn next<S>(
+    identity: &AwsIdentity,
+    outcome: Result<Caller, NoCaller>,
+    context: &Context<S>,
+) -> Duration {
+    let (name, uid) = (identity.name_any(), identity.uid().unwrap_or_default());
+    let none = match outcome {
+        Ok(caller) => {
+            tracing::info!(identity = name, arn = caller.arn, "AWS knows the identity");
+            context.metrics.reconciled("AwsIdentity", "identified");
+            context.failures.forget(&uid);
+            return AT_LEAST_EVERY;
+        }
+        Err(none) => none,
+    };
+    let NoCaller {
+        reason,
+        message,
+        retry,
+    } = none;
+    tracing::warn!(
+        identity = name,
+        reason,
+        error = message,
+        "AWS was not asked, or did not know the identity"
+    );
+    context.metrics.reconciled("AwsIdentity", "failed");
+    let Some(retry) = retry else {
+        return AT_LEAST_EVERY;
+    };
+    let now = clock::now();
+    let failures = &context.failures;
+    let failure = failures.note(&uid, &tried(identity), (reason, message), retry, now);
+    Duration::try_from(failure.retry_at.duration_since(now)).unwrap_or_default()
+}
+
+/// What a failure is remembered by: a changed spec is tried at once.
+fn tried(identity: &AwsIdentity) -> String {
+    format!("{:?}", identity.metadata.generation)
+}
+
+fn old_status(identity: &AwsIdentity) -> AwsIdentityStatus {
+    identity.status.clone().unwrap_or_default()
+}
+
+fn requeue(wait: Duration) -> Action {
     Action::requeue(wait.clamp(AT_SOONEST, AT_LEAST_EVERY))
 }

@@ -58,7 +58,6 @@ pub(crate) enum LeaseError {
 }
 
 /// Keeps the Lease, or waits for it.
-#[derive(Debug)]
 pub(crate) struct Keeper {
     leases: Api<Lease>,
     lease: String,
@@ -68,19 +67,18 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// `client` must not retry by itself: a retry that outlives a round would write late.
-    pub(crate) fn new(
-        client: Client,
-        namespace: &str,
-        lease: String,
-        holder: String,
-        fence: Fence,
-    ) -> Self {
+    pub(crate) fn new(client: Client, namespace: &str, lease: String, holder: String) -> Self {
         Self {
             leases: Api::namespaced(client, namespace),
             lease,
             holder,
-            fence,
+            fence: Fence::new(),
         }
+    }
+
+    /// What opens while the Lease is this process's.
+    pub(crate) fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     /// Runs until `shutdown`, then gives the Lease back.

@@ -7,29 +7,20 @@ use std::{
     collections::HashMap,
     sync::{PoisonError, RwLock},
 };
-use tokio::sync::watch;
 
 /// Namespace and name.
 type Key = (String, String);
 
 /// The facts of all Secrets that the watch has seen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Index {
     known: RwLock<HashMap<Key, Facts>>,
-    synced: watch::Sender<bool>,
 }
 
 /// Of a list that is still coming in.
 pub(crate) type Pending = HashMap<Key, Facts>;
 
 impl Index {
-    pub(crate) fn new() -> Self {
-        Self {
-            known: RwLock::default(),
-            synced: watch::Sender::new(false),
-        }
-    }
-
     /// Follows a watch. `pending` holds a list while it comes in, so that what the list lacks goes.
     pub(crate) fn apply(&self, pending: &mut Pending, event: &Event<PartialObjectMeta<Secret>>) {
         match event {
@@ -41,7 +32,6 @@ impl Index {
             }
             Event::InitDone => {
                 *self.write() = std::mem::take(pending);
-                self.synced.send_replace(true);
             }
             Event::Apply(object) => match Facts::read(&object.metadata) {
                 Ok(facts) => {
@@ -74,12 +64,6 @@ impl Index {
             .collect()
     }
 
-    /// Returns once the first list is in.
-    pub(crate) async fn synced(&self) {
-        // Fails only when the sender, which is a field of self, is dropped.
-        let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
-    }
-
     fn forget(&self, key: &Key) {
         self.write().remove(key);
     }
@@ -101,7 +85,6 @@ fn key_of(object: &PartialObjectMeta<Secret>) -> Key {
 mod tests {
     use super::*;
     use crate::fixtures;
-    use futures::FutureExt;
 
     fn object(name: &str) -> PartialObjectMeta<Secret> {
         PartialObjectMeta {
@@ -115,8 +98,7 @@ mod tests {
 
     #[test]
     fn follows_a_watch_and_drops_what_a_new_list_lacks() {
-        let (index, mut pending) = (Index::new(), Pending::new());
-        assert!(index.synced().now_or_never().is_none());
+        let (index, mut pending) = (Index::default(), Pending::new());
         index.apply(&mut pending, &Event::Init);
         index.apply(&mut pending, &Event::InitApply(object("a")));
         index.apply(&mut pending, &Event::InitApply(object("b")));
@@ -125,7 +107,6 @@ mod tests {
             "half a list decides nothing"
         );
         index.apply(&mut pending, &Event::InitDone);
-        assert!(index.synced().now_or_never().is_some());
         index.apply(&mut pending, &Event::Apply(object("c")));
         index.apply(&mut pending, &Event::Delete(object("b")));
         assert_eq!(index.pick(|_, _| true).len(), 2);
@@ -137,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_lost_its_marks_is_no_longer_known() {
-        let (index, mut pending) = (Index::new(), Pending::new());
+        let (index, mut pending) = (Index::default(), Pending::new());
         index.apply(&mut pending, &Event::Apply(object("a")));
         let mut bare = object("a");
         bare.metadata.annotations = None;

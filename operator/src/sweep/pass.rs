@@ -4,10 +4,11 @@ use super::plan::{Step, plan};
 use crate::{
     backoff::doubled,
     clock,
-    context::Grants,
+    context::{Context, Grants},
     lease::Fence,
     metrics::Metrics,
     session_secret::{Facts, Index, Since, WriteError, Writer, body},
+    watch::Synced,
 };
 use alter_crds::{AwsGrant, condition::reason};
 use alter_protocol::Revocation;
@@ -22,9 +23,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Also where nothing was heard, a pass is made so often.
-const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+const AT_LEAST_EVERY: Duration = Duration::from_mins(1);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const LAST_RETRY: Duration = Duration::from_mins(1);
 const CONCURRENCY: usize = 16;
 
 /// Why a Secret was not looked after.
@@ -47,24 +48,38 @@ pub(crate) enum SweepError {
 
 /// Looks after the Secrets of grants that are gone, while this process leads.
 pub(crate) struct Sweep {
-    pub(crate) client: Client,
-    pub(crate) writer: Writer,
-    pub(crate) index: Arc<Index>,
-    pub(crate) grants: Grants,
-    pub(crate) fence: Fence,
-    pub(crate) metrics: Metrics,
-    /// Told when a grant goes or a Secret changes.
-    pub(crate) wake: Arc<Notify>,
+    client: Client,
+    writer: Writer,
+    synced: Synced,
+    index: Arc<Index>,
+    grants: Grants,
+    fence: Fence,
+    metrics: Metrics,
+    wake: Arc<Notify>,
 }
 
 impl Sweep {
+    /// `wake` is told when a grant goes or a Secret changes.
+    pub(crate) fn new<S>(context: &Context<S>, wake: Arc<Notify>) -> Self {
+        Self {
+            client: context.client.clone(),
+            writer: context.writer.clone(),
+            synced: context.synced.clone(),
+            index: context.index.clone(),
+            grants: context.grants.clone(),
+            fence: context.fence.clone(),
+            metrics: context.metrics.clone(),
+            wake,
+        }
+    }
+
     /// Runs until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let mut leading = self.fence.leading();
         let mut failures = 0;
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = self.synced() => {}
+            () = self.synced.wait() => {}
         }
         loop {
             let wait = if self.fence.is_open() {
@@ -86,12 +101,6 @@ impl Sweep {
                 () = tokio::time::sleep(wait) => {}
             }
         }
-    }
-
-    async fn synced(&self) {
-        self.index.synced().await;
-        // Fails only when the writer is dropped, which ends the program.
-        let _ = self.grants.wait_until_ready().await;
     }
 
     /// Looks at all; gives the time until the next is due, and whether any failed.

@@ -1,0 +1,164 @@
+//! What is known of a grant, and what that leads to.
+
+use super::{
+    lookup::{Lookup, look_up},
+    plan::{Existing, Input, Left, Plan, plan},
+};
+use crate::{
+    clock,
+    context::{Context, Guarded, Sessions},
+    session_secret::{Facts, Live, WriteError},
+};
+use alter_crds::{AwsGrant, AwsIdentity};
+use kube::{Resource, ResourceExt, core::ObjectMeta, runtime::reflector::ObjectRef};
+use std::sync::Arc;
+
+/// What the caches say about a grant, but for its Secret.
+pub(crate) struct Known {
+    identity: Option<Arc<Guarded<AwsIdentity>>>,
+    /// What the identity says.
+    pub(crate) lookup: Lookup,
+    /// What a failure is remembered by: a change of any of it is tried at once.
+    pub(crate) tried: String,
+    deleting: bool,
+}
+
+impl Known {
+    /// The identity, if it can be read.
+    pub(crate) fn identity(&self) -> Option<&AwsIdentity> {
+        self.identity
+            .as_ref()
+            .and_then(|object| object.0.as_ref().ok())
+    }
+}
+
+/// A plan, and what it was made from.
+pub(crate) struct Decision {
+    pub(crate) plan: Plan,
+    pub(crate) secret: Existing,
+    /// The Secret itself, where it was looked at.
+    pub(crate) live: Option<Live>,
+}
+
+/// Reads the caches.
+pub(crate) fn know<S>(grant: &AwsGrant, context: &Context<S>) -> Known {
+    let identity = context
+        .identities
+        .get(&ObjectRef::new(&grant.spec.identity));
+    let decoded = identity.as_ref().and_then(|object| object.0.as_ref().ok());
+    let namespace = grant.namespace().unwrap_or_default();
+    let namespace = context.namespaces.get(&ObjectRef::new(&namespace));
+    let labels = namespace.as_ref().map(|own| own.labels());
+    let lookup = match (&identity, decoded) {
+        (Some(_), None) => Lookup::NotReady("it cannot be read: see its events".to_owned()),
+        _ => look_up(decoded, labels, grant, &context.cluster),
+    };
+    let checked = decoded
+        .and_then(|own| own.status.as_ref()?.last_checked.as_ref())
+        .map(|at| at.0);
+    let digest = match &lookup {
+        Lookup::Ready { digest, .. } => digest.as_str(),
+        _ => "",
+    };
+    let tried = format!("{:?} {digest} {checked:?}", grant.metadata.generation);
+    let leaves = |metadata: &ObjectMeta| metadata.deletion_timestamp.is_some();
+    let deleting =
+        leaves(&grant.metadata) || namespace.as_ref().is_some_and(|own| leaves(&own.metadata));
+    Known {
+        identity,
+        lookup,
+        tried,
+        deleting,
+    }
+}
+
+/// Plans by what is cached. Where that leads to a write, the Secret itself is looked at first: the cache
+/// may be behind this process's own last write, or the last leader's, and knows no foreign Secret. Only a
+/// grant that was never looked at is spared that, since its first write fails where anything exists.
+pub(crate) async fn decide<S: Sessions>(
+    grant: &AwsGrant,
+    known: &Known,
+    context: &Context<S>,
+) -> Result<Decision, WriteError> {
+    let namespace = grant.namespace().unwrap_or_default();
+    let name = grant.secret_name();
+    let cached = context.index.get(&namespace, &name);
+    let never_seen = grant
+        .status
+        .as_ref()
+        .is_none_or(|own| own.conditions.is_empty());
+    let is_new = cached.is_none() && never_seen;
+    let secret = cached.map_or(Existing::Absent, |facts| belongs(facts, grant, context));
+    let plan = plan_with(grant, known, &secret, context);
+    if is_new || !writes(&plan) {
+        return Ok(Decision {
+            plan,
+            secret,
+            live: None,
+        });
+    }
+    let live = context.writer.look(&namespace, &name).await?;
+    let secret = match &live {
+        None => Existing::Absent,
+        Some(live) => match live.facts() {
+            Ok(facts) => belongs(facts, grant, context),
+            Err(why) => Existing::Foreign(format!(
+                "Secret {name} exists and is not Alter's, as {why}: delete it, or make a grant with \
+                 another secretName"
+            )),
+        },
+    };
+    Ok(Decision {
+        plan: plan_with(grant, known, &secret, context),
+        secret,
+        live,
+    })
+}
+
+fn writes(plan: &Plan) -> bool {
+    match plan {
+        Plan::Issue(_) => true,
+        Plan::TakeAway { write, .. } => *write,
+        Plan::Hold { left, .. } => matches!(left, Left::Stale(_)),
+        Plan::Wait { .. } | Plan::Refuse { .. } => false,
+    }
+}
+
+fn plan_with<S>(grant: &AwsGrant, known: &Known, secret: &Existing, context: &Context<S>) -> Plan {
+    let uid = grant.uid().unwrap_or_default();
+    let failure = context.failures.of(&uid, &known.tried);
+    let reported = grant
+        .status
+        .as_ref()
+        .and_then(|own| own.expiration.as_ref());
+    plan(&Input {
+        spec: &grant.spec,
+        uid: &uid,
+        deleting: known.deleting,
+        identity: &known.lookup,
+        secret,
+        failure: failure.as_ref(),
+        reported_until: reported.map(|at| at.0),
+        min_interval: context.min_interval,
+        now: clock::now(),
+    })
+}
+
+/// Whose a Secret is that Alter wrote.
+fn belongs<S>(facts: Facts, grant: &AwsGrant, context: &Context<S>) -> Existing {
+    if grant.uid().as_deref() == Some(&facts.grant_uid) {
+        return Existing::Own(facts);
+    }
+    let namespace = grant.namespace().unwrap_or_default();
+    let owner = context
+        .grants
+        .get(&ObjectRef::new(&facts.grant).within(&namespace));
+    if owner.is_some_and(|owner| owner.meta().uid.as_deref() == Some(&facts.grant_uid)) {
+        return Existing::Foreign(format!(
+            "Secret {} holds the session of AwsGrant {}: make a grant with another secretName",
+            grant.secret_name(),
+            facts.grant
+        ));
+    }
+    Existing::Leftover
+}
