@@ -14,6 +14,8 @@ mod grant;
 mod identity;
 mod lease;
 mod metrics;
+#[cfg(test)]
+mod scripted;
 mod session_secret;
 mod status;
 mod sweep;

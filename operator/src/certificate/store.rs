@@ -32,11 +32,19 @@ impl Store {
         };
         let pair =
             |certificate, key| authority::read(text(certificate)?, Zeroizing::new(text(key)?));
-        let old = text(OLD_CA_CERTIFICATES).unwrap_or_default();
+        let mut old = split(&text(OLD_CA_CERTIFICATES).unwrap_or_default());
+        let current = pair(CA_CERTIFICATE, CA_KEY);
+        let next = pair(NEXT_CA_CERTIFICATE, NEXT_CA_KEY);
+        // A CA whose key is lost signs no more, but what it signed may be served still.
+        for (pair, certificate) in [(&current, CA_CERTIFICATE), (&next, NEXT_CA_CERTIFICATE)] {
+            if pair.is_none() {
+                old.extend(split(&text(certificate).unwrap_or_default()));
+            }
+        }
         Self {
-            current: pair(CA_CERTIFICATE, CA_KEY),
-            next: pair(NEXT_CA_CERTIFICATE, NEXT_CA_KEY),
-            old: split(&old),
+            current,
+            next,
+            old,
             leaf: pair(CERTIFICATE, KEY),
         }
     }
@@ -68,12 +76,11 @@ impl Store {
     ) -> Result<Self, AuthorityError> {
         match step {
             Step::StartOver => {
-                let current = authority::make_authority(now)?;
-                self = Self {
-                    leaf: Some(authority::make_leaf(&current, names, now)?),
-                    current: Some(current),
-                    ..Self::default()
-                };
+                let lost = [self.current.take(), self.next.take()];
+                let lost = lost.into_iter().flatten().map(|own| own.certificate);
+                self.old.extend(lost);
+                self.current = Some(authority::make_authority(now)?);
+                self.leaf = self.issue(names, now)?;
             }
             Step::MakeNext => self.next = Some(authority::make_authority(now)?),
             Step::Promote => {
@@ -209,6 +216,23 @@ mod tests {
             plan(&Store::read(&BTreeMap::new()).state(&names(), now()), now()),
             Step::StartOver
         );
+    }
+
+    #[test]
+    fn starting_over_goes_on_trusting_what_is_still_served() {
+        let before = settle(Store::default(), now());
+        let json = serde_json::to_value(before.data()).unwrap();
+        let mut data: BTreeMap<String, ByteString> = serde_json::from_value(json).unwrap();
+        data.insert(CA_KEY.to_owned(), ByteString(b"garbage".to_vec()));
+        let after = settle(Store::read(&data), now());
+        assert_ne!(leaf(&after), leaf(&before));
+        for store in [&before, &after] {
+            let trusted = authority::verifies(&leaf(store), &after.bundle(), &names(), now());
+            assert!(
+                trusted,
+                "webhooks serve the old leaf until the kubelet brings the new one"
+            );
+        }
     }
 
     #[test]

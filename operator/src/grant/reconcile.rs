@@ -2,6 +2,7 @@
 
 use super::{
     act::{Act, Outcome},
+    lookup::Lookup,
     observe::{Known, decide, know},
     plan::{Existing, Left, Plan},
     status::{View, project},
@@ -87,6 +88,9 @@ async fn tell<S>(
     let Some(view) = view(outcome) else {
         return Ok(());
     };
+    if is_a_moment(grant, known, outcome) {
+        return Ok(());
+    }
     let now = clock::now();
     let status = project(grant, &known.lookup, &view, has_secret, now);
     if grant.status.as_ref() == Some(&status) {
@@ -99,6 +103,24 @@ async fn tell<S>(
         context.publisher.publish(&regarding, &news, now).await;
     }
     Ok(())
+}
+
+/// An identity that has just been edited is looked at within moments. What was said of its grants stands
+/// until then, rather than to change for each of them twice.
+fn is_a_moment(grant: &AwsGrant, known: &Known, outcome: &Outcome) -> bool {
+    let told = grant
+        .status
+        .as_ref()
+        .is_some_and(|own| !own.conditions.is_empty());
+    let ended = matches!(
+        outcome.plan,
+        Plan::TakeAway { .. }
+            | Plan::Hold {
+                left: Left::Stale(_) | Left::Expired(_),
+                ..
+            }
+    );
+    told && known.lookup == Lookup::NotSeenYet && !ended
 }
 
 fn view(outcome: &Outcome) -> Option<View<'_>> {
@@ -160,3 +182,7 @@ fn name_of(plan: &Plan) -> &'static str {
         Plan::Refuse { .. } => "refused",
     }
 }
+
+#[cfg(test)]
+#[path = "reconcile_tests.rs"]
+mod tests;

@@ -247,3 +247,7 @@ fn failed(secret: &str, source: kube::Error) -> WriteError {
         WriteError::Write { secret, source }
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

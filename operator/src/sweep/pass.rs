@@ -207,3 +207,7 @@ fn deleted(namespace: &str, grant: &str) -> Revocation {
         ),
     }
 }
+
+#[cfg(test)]
+#[path = "pass_tests.rs"]
+mod tests;

@@ -1,0 +1,119 @@
+//! Passes over one Secret, against a scripted API server.
+
+use super::*;
+use crate::{
+    fixtures,
+    scripted::{Log, api, list, refusal, stored},
+    session_secret::index::Pending,
+};
+use alter_crds::names::secret;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    core::PartialObjectMeta,
+    runtime::{reflector, watcher::Event},
+};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+const SECRETS: &str = "/api/v1/namespaces/team-a/secrets";
+const SECRET: &str = "/api/v1/namespaces/team-a/secrets/bedrock-aws";
+const GRANT: &str = "/apis/alter.dev/v1alpha1/namespaces/team-a/awsgrants/bedrock";
+
+fn serving() -> Value {
+    serde_json::to_value(fixtures::secret_metadata("g-1")).unwrap()
+}
+
+fn emptied(at: &str) -> Value {
+    let mut metadata = serving();
+    metadata["annotations"] = json!({
+        secret::GRANT_UID: "g-1",
+        secret::REVOKED_AT: fixtures::at(at).to_string(),
+        secret::REVOKED_REASON: "Deleted",
+    });
+    metadata
+}
+
+/// One pass at 04:00, with no grant in the cache.
+async fn pass(metadata: Value, grant: (u16, Value)) -> (Log, Duration, bool) {
+    let live = metadata.clone();
+    let (client, log) = api(
+        move |asked| match (asked.method.as_str(), asked.path.as_str()) {
+            ("GET", SECRETS) => list(std::slice::from_ref(&live)),
+            ("GET", GRANT) => grant.clone(),
+            ("DELETE", _) => (
+                200,
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}),
+            ),
+            _ => stored(asked),
+        },
+    );
+    let index = Arc::new(Index::default());
+    let object: PartialObjectMeta<Secret> =
+        serde_json::from_value(json!({"metadata": metadata})).unwrap();
+    index.apply(&mut Pending::new(), &Event::Apply(object));
+    let fence = Fence::new();
+    fence.open(Instant::now(), clock::now());
+    let sweep = Sweep {
+        writer: Writer::new(client.clone(), fence.clone()),
+        client,
+        synced: Synced::new(),
+        index,
+        grants: reflector::store().0,
+        fence,
+        metrics: Metrics::default(),
+        wake: Arc::default(),
+    };
+    let (wait, failed) = sweep.pass(fixtures::now()).await;
+    (log, wait, failed)
+}
+
+#[tokio::test]
+async fn the_session_of_a_deleted_grant_is_taken_away_if_the_secret_is_still_the_same() {
+    let (log, ..) = pass(serving(), refusal(404, "NotFound")).await;
+    let expected = [
+        format!("GET {SECRETS}"),
+        format!("GET {GRANT}"),
+        format!("PATCH {SECRET}"),
+    ];
+    assert_eq!(log.lines(), expected);
+    let apply = log.at(2);
+    assert_eq!(apply.body["metadata"]["resourceVersion"], "7");
+    assert_eq!(
+        apply.body["metadata"]["annotations"][secret::REVOKED_REASON],
+        "Deleted"
+    );
+    assert_eq!(apply.body["data"].as_object().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_grant_that_lives_behind_a_late_cache_keeps_its_session() {
+    let grant = json!({"metadata": {"name": "bedrock", "namespace": "team-a", "uid": "g-1"}});
+    let (log, _, failed) = pass(serving(), (200, grant)).await;
+    assert_eq!(
+        log.lines(),
+        [format!("GET {SECRETS}"), format!("GET {GRANT}")]
+    );
+    assert!(!failed);
+}
+
+#[tokio::test]
+async fn another_grant_of_the_same_name_does_not_keep_it() {
+    let grant = json!({"metadata": {"name": "bedrock", "namespace": "team-a", "uid": "g-2"}});
+    let (log, ..) = pass(serving(), (200, grant)).await;
+    assert_eq!(log.lines()[2], format!("PATCH {SECRET}"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_not_taken_away() {
+    let (log, _, failed) = pass(serving(), refusal(500, "InternalError")).await;
+    assert_eq!(log.lines().len(), 2);
+    assert!(failed);
+}
+
+#[tokio::test]
+async fn an_emptied_secret_waits_without_a_call_and_then_goes() {
+    let (log, wait, _) = pass(emptied("03:59:30"), refusal(404, "NotFound")).await;
+    assert_eq!((log.lines(), wait), (vec![], Duration::from_mins(1)));
+    let (log, ..) = pass(emptied("03:55:00"), refusal(404, "NotFound")).await;
+    assert_eq!(log.lines()[2], format!("DELETE {SECRET}"));
+}
