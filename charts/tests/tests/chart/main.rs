@@ -1,5 +1,6 @@
 //! Tests of the chart. `make chart` runs them, with helm and an API server.
 
+mod arguments;
 mod configurations;
 mod crds;
 mod fence;

@@ -70,13 +70,13 @@ fn assert_rights(configuration: &Path, account: &str, expected: &[&str]) -> Resu
 const OPERATOR: &[&str] = &[
     "cluster awsgrants.alter.dev: get list watch",
     "cluster awsgrants/status.alter.dev: patch",
-    "cluster awsidentities.alter.dev: get list watch",
+    "cluster awsidentities.alter.dev: list watch",
     "cluster awsidentities/status.alter.dev: patch",
-    "cluster events.events.k8s.io: create patch",
-    "cluster namespaces: get list watch",
+    "cluster events.events.k8s.io: create",
+    "cluster namespaces: list watch",
     "cluster secrets: list watch create patch delete",
     "namespace leases.coordination.k8s.io: create",
-    "namespace leases.coordination.k8s.io[alter-operator]: get update patch",
+    "namespace leases.coordination.k8s.io[alter-operator]: get update",
     "namespace secrets: get",
 ];
 
