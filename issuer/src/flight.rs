@@ -93,11 +93,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn done_work_is_not_joined() {
-        let (desk, gate) = (Desk::default(), Arc::new(Semaphore::new(1)));
-        assert_eq!(desk.ask("a", &gate).await, 0);
-        assert_eq!(desk.ask("a", &gate).await, 1);
-        assert_eq!(desk.flights.0.lock().unwrap().len(), 1);
+    async fn done_work_is_not_joined_though_somebody_still_holds_its_answer() {
+        let flights = Flights::<_, u32>::default();
+        let done = flights.begin("a", || async { 0 });
+        assert_eq!(done.clone().await, 0);
+        assert_eq!(flights.join("a", || async { 1 }).await, 1);
+        drop(done);
+    }
+
+    #[tokio::test]
+    async fn what_is_done_is_not_kept() {
+        let flights = Flights::<_, u32>::default();
+        for key in ["a", "b", "c"] {
+            flights.join(key, || async { 0 }).await;
+        }
+        assert_eq!(flights.0.lock().unwrap().len(), 1);
     }
 
     #[tokio::test]

@@ -62,15 +62,17 @@ impl Cluster {
     }
 
     fn issuer(&self) -> Issuer {
-        Issuer::new(
-            self.client.clone(),
-            Options {
-                namespace: "alter".to_owned(),
-                cluster: String::new(),
-                rate: 1000.0,
-                burst: 1000,
-            },
-        )
+        self.issuer_with(1000.0, 1000)
+    }
+
+    fn issuer_with(&self, rate: f64, burst: u32) -> Issuer {
+        let options = Options {
+            namespace: "alter".to_owned(),
+            cluster: String::new(),
+            rate,
+            burst,
+        };
+        Issuer::new(self.client.clone(), options)
     }
 }
 
@@ -285,6 +287,32 @@ async fn concurrent_callers_of_one_grant_share_one_call() {
     }
     assert_ne!(&other.unwrap().session.access_key_id, first);
     assert_eq!(cluster.reads(), 1);
+}
+
+#[tokio::test]
+async fn each_identity_has_a_budget_of_its_own_that_forgetting_does_not_fill() {
+    let (cluster, sts) = (Cluster::new(OLD), sts(|_| Answer::Success).await);
+    // Once, and then for years not again.
+    let issuer = cluster.issuer_with(1e-9, 1);
+    let identity = identity(&sts);
+    issuer.issue(&identity, &grant("a")).await.unwrap();
+    issuer.forget("default");
+    let (b, c) = (grant("b"), grant("c"));
+    let mut waits = Box::pin(issuer.issue(&identity, &b));
+    // Each takes as many steps as the waiting call would need.
+    let others = async {
+        for name in ["one", "two", "three", "four", "five"] {
+            let mut other = identity.clone();
+            other.metadata.name = Some(name.to_owned());
+            issuer.issue(&other, &c).await.unwrap();
+        }
+    };
+    tokio::select! {
+        _ = &mut waits => panic!("beyond the budget"),
+        () = others => {}
+    };
+    assert!(futures::poll!(&mut waits).is_pending());
+    assert_eq!(sts.calls().len(), 6);
 }
 
 #[tokio::test]
