@@ -130,3 +130,152 @@ fn digest(grant: &AwsGrant, request_digest: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+    use alter_crds::identity::SessionTemplate;
+
+    fn ask(identity: &AwsIdentity, grant: &AwsGrant) -> Lookup {
+        look_up(Some(identity), Some(&BTreeMap::new()), grant, "")
+    }
+
+    fn digest_of(identity: &AwsIdentity, grant: &AwsGrant) -> String {
+        match ask(identity, grant) {
+            Lookup::Ready { digest, .. } => digest,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn unready(reason: &str, status: &str) -> AwsIdentity {
+        let mut identity = fixtures::identity();
+        let own = identity.status.as_mut().unwrap();
+        own.conditions[0].reason = reason.to_owned();
+        own.conditions[0].status = status.to_owned();
+        own.conditions[0].message = "why".to_owned();
+        own.arn = None;
+        identity
+    }
+
+    #[test]
+    fn what_has_not_been_seen_decides_nothing() {
+        let (identity, grant) = (fixtures::identity(), fixtures::grant());
+        let labels = BTreeMap::new();
+        assert_eq!(look_up(None, Some(&labels), &grant, ""), Lookup::Missing);
+        assert_eq!(
+            look_up(Some(&identity), None, &grant, ""),
+            Lookup::NotSeenYet
+        );
+        let mut edited = identity.clone();
+        edited.metadata.generation = Some(2);
+        assert_eq!(ask(&edited, &grant), Lookup::NotSeenYet);
+        let fresh = AwsIdentity {
+            status: None,
+            ..identity
+        };
+        assert_eq!(ask(&fresh, &grant), Lookup::NotSeenYet);
+    }
+
+    #[test]
+    fn denial_is_heard_whatever_state_the_identity_is_in() {
+        let mut grant = fixtures::grant();
+        grant.spec.role_arn = "arn:aws:iam::111122223333:role/other".to_owned();
+        let mut edited = fixtures::identity();
+        edited.metadata.generation = Some(2);
+        for identity in [
+            fixtures::identity(),
+            edited,
+            unready(reason::SOURCE_REJECTED, "False"),
+        ] {
+            assert!(matches!(ask(&identity, &grant), Lookup::Denied(_)));
+        }
+    }
+
+    #[test]
+    fn rules_that_cannot_be_read_deny_nobody() {
+        let mut grant = fixtures::grant();
+        grant.spec.role_arn = "arn:aws:iam::111122223333:role/other".to_owned();
+        let broken = unready(reason::INVALID_SPEC, "False");
+        assert_eq!(ask(&broken, &grant), Lookup::NotReady("why".to_owned()));
+    }
+
+    #[test]
+    fn an_identity_that_aws_rejects_is_not_ready_and_says_why() {
+        let rejected = unready(reason::SOURCE_REJECTED, "False");
+        assert_eq!(
+            ask(&rejected, &fixtures::grant()),
+            Lookup::NotReady("why".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_caller_that_is_a_session_cannot_give_more_than_an_hour() {
+        let mut identity = fixtures::identity();
+        let mut grant = fixtures::grant();
+        grant.spec.duration_seconds = 3_601;
+        assert!(
+            matches!(ask(&identity, &grant), Lookup::Ready { .. }),
+            "a user may"
+        );
+        let arn = "arn:aws:sts::111122223333:assumed-role/alter/pod".to_owned();
+        identity.status.as_mut().unwrap().arn = Some(arn);
+        let Lookup::Invalid { message, .. } = ask(&identity, &grant) else {
+            panic!()
+        };
+        assert!(
+            message.starts_with("durationSeconds: 3601") && message.contains("write 3600 or less")
+        );
+        grant.spec.duration_seconds = 3_600;
+        assert!(matches!(ask(&identity, &grant), Lookup::Ready { .. }));
+    }
+
+    #[test]
+    fn fields_that_cannot_be_used_are_named() {
+        let (mut identity, mut grant) = (fixtures::identity(), fixtures::grant());
+        grant.spec.refresh_before = Some("soon".to_owned());
+        let named = |lookup, field: &str| match lookup {
+            Lookup::Invalid { message, .. } => assert!(message.contains(field), "{message}"),
+            other => panic!("{other:?}"),
+        };
+        named(ask(&identity, &grant), "refreshBefore");
+        grant = fixtures::grant();
+        identity.spec.session = Some(SessionTemplate {
+            name: Some("{cluster}-{grant}".to_owned()),
+            ..SessionTemplate::default()
+        });
+        named(ask(&identity, &grant), "spec.session.name");
+    }
+
+    #[test]
+    fn the_digest_changes_with_session_and_files_and_nothing_else() {
+        let (identity, grant) = (fixtures::identity(), fixtures::grant());
+        let before = digest_of(&identity, &grant);
+        let changed = |change: fn(&mut AwsGrant)| {
+            let mut grant = grant.clone();
+            change(&mut grant);
+            digest_of(&identity, &grant) != before
+        };
+        assert!(changed(|grant| grant.spec.duration_seconds = 900));
+        assert!(changed(|grant| grant.spec.region = "eu-west-1".to_owned()));
+        assert!(changed(
+            |grant| grant.spec.service_accounts = vec!["app".to_owned()]
+        ));
+        assert!(changed(|grant| {
+            grant.spec.secret_template = Some(alter_crds::grant::SecretTemplate {
+                env: true,
+                ..Default::default()
+            });
+        }));
+        assert!(!changed(
+            |grant| grant.spec.refresh_before = Some("10m".to_owned())
+        ));
+        assert!(!changed(|grant| grant.metadata.generation = Some(9)));
+        let mut wider = identity.clone();
+        wider.spec.allow[0]
+            .namespaces
+            .names
+            .push("team-b".to_owned());
+        assert_eq!(digest_of(&wider, &grant), before);
+    }
+}
