@@ -5,7 +5,7 @@ use alter_e2e::{
     fixture::{IDLE, grant, python_pod},
     kubectl,
     leak::metrics_path,
-    with_temp_namespace,
+    wait, with_temp_namespace,
 };
 use tokio::process::Command;
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod disruption;
 mod pods;
+mod reinvocation;
 mod renewal;
 mod rules;
 mod sdk;

@@ -2,8 +2,8 @@
 
 use alter_e2e::{
     Failure,
-    fixture::{IDLE, python_pod},
-    kubectl, with_temp_namespace,
+    fixture::{AWS_ENDPOINT, IDLE, python_pod},
+    kubectl, wait, with_temp_namespace,
 };
 
 const WHO: &str = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])";
@@ -70,4 +70,38 @@ async fn boto3_and_the_cli_work_with_process() -> Result<(), Failure> {
 #[tokio::test]
 async fn boto3_and_the_cli_work_with_endpoint() -> Result<(), Failure> {
     boto3_works("endpoint").await
+}
+
+/// A static program in an image without anything else, on the default chain of the AWS SDK for Rust.
+#[tokio::test]
+async fn a_program_without_a_shell_works_with_endpoint() -> Result<(), Failure> {
+    with_temp_namespace("scratch", &[], async |here| {
+        here.identity().await?;
+        here.ready_grant("bedrock", "").await?;
+        here.apply(&format!(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata:
+  name: probe
+  annotations: {{alter.dev/grant: bedrock, alter.dev/delivery: endpoint}}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: probe
+    image: alter-e2e/sdk-probe:e2e
+    imagePullPolicy: Never
+    env: [{{name: AWS_ENDPOINT_URL, value: "{AWS_ENDPOINT}"}}]
+"#
+        ))
+        .await?;
+        let succeeded = wait::pod_ended(&here.client, &here.name, "probe").await?;
+        let said = kubectl::run(&["logs", "probe", "-n", &here.name, "-c", "probe"]).await?;
+        assert!(
+            succeeded && said.contains("assumed-role/team-a-app/"),
+            "{said}"
+        );
+        Ok(())
+    })
+    .await
 }
