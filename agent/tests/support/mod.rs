@@ -14,7 +14,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use alter_protocol::grant::{GrantDocument, VERSION};
@@ -194,7 +194,7 @@ impl Agent {
                 .log
                 .recv_timeout(HANG)
                 .unwrap_or_else(|error| panic!("the agent never logged {text:?}: {error}"));
-            assert!(!line.contains(SECRET) && !line.contains(TOKEN), "{line}");
+            assert_no_secret(&line);
             if line.contains(text) {
                 return line;
             }
@@ -218,8 +218,15 @@ impl Agent {
         );
     }
 
+    /// Waits for its end, for its exit code.
     pub fn ended(&mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+        loop {
+            match self.log.recv_timeout(HANG) {
+                Ok(line) => assert_no_secret(&line),
+                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap().code(),
+                Err(RecvTimeoutError::Timeout) => panic!("the agent did not end"),
+            }
+        }
     }
 }
 
@@ -228,9 +235,13 @@ impl Drop for Agent {
         let _ = self.child.kill();
         let _ = self.child.wait();
         for line in &self.log {
-            assert!(!line.contains(SECRET) && !line.contains(TOKEN), "{line}");
+            assert_no_secret(&line);
         }
     }
+}
+
+fn assert_no_secret(line: &str) {
+    assert!(!line.contains(SECRET) && !line.contains(TOKEN), "{line}");
 }
 
 /// The helper gave this session.
