@@ -65,7 +65,13 @@ pub(crate) enum Step {
 /// Decides.
 pub(crate) fn plan(state: &State, now: Timestamp) -> Step {
     let Some(current) = state.current.filter(|life| life.holds(now)) else {
-        return Step::StartOver;
+        // The next one has been trusted for longer than a leaf lives, where anything went as planned.
+        let has_next = state.next.is_some_and(|life| life.holds(now));
+        return if has_next {
+            Step::Promote
+        } else {
+            Step::StartOver
+        };
     };
     let leaf = match state.leaf.filter(|leaf| leaf.holds(now)) {
         Some(leaf) if now < leaf.due() => leaf,
@@ -74,7 +80,7 @@ pub(crate) fn plan(state: &State, now: Timestamp) -> Step {
     if state.next.is_none() && now >= current.due() {
         return Step::MakeNext;
     }
-    if state.old.iter().any(|life| !life.holds(now)) {
+    if state.old.iter().any(|life| now >= life.not_after) {
         return Step::DropOld;
     }
     let mut until = leaf.due();
@@ -170,7 +176,15 @@ mod tests {
 
     #[test]
     fn a_ca_that_expired_while_nobody_led_is_replaced() {
-        assert_eq!(plan(&fresh(), now() + AUTHORITY_LIFE), Step::StartOver);
+        let end = now() + AUTHORITY_LIFE;
+        assert_eq!(plan(&fresh(), end), Step::StartOver);
+        let next = Some(life(end - DAY * 90, AUTHORITY_LIFE));
+        let state = State { next, ..fresh() };
+        assert_eq!(
+            plan(&state, end),
+            Step::Promote,
+            "what is trusted already signs"
+        );
     }
 
     #[test]

@@ -236,6 +236,18 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_set_back_breaks_no_trust() {
+        let before = settle(Store::default(), now());
+        let after = settle(stored(&before), now() - SignedDuration::from_hours(24));
+        assert!(authority::verifies(
+            &leaf(&before),
+            &after.bundle(),
+            &names(),
+            now()
+        ));
+    }
+
+    #[test]
     fn another_name_needs_another_leaf() {
         let store = settle(Store::default(), now());
         let other = vec!["renamed.alter.svc".to_owned()];
