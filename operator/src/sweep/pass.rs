@@ -111,8 +111,17 @@ impl Sweep {
         let steps = stream::iter(orphans)
             .map(|((namespace, name), facts)| async move {
                 let result = self.tend(&namespace, &name, &facts, now).await;
-                result.inspect_err(|error| {
-                    tracing::error!(%error, namespace, secret = name, grant = facts.grant, "the Secret of a deleted grant was not looked after");
+                result.inspect_err(|error| match error {
+                    SweepError::Secret(WriteError::Fenced(_) | WriteError::Raced { .. }) => {
+                        tracing::debug!(%error, namespace, secret = name, "looked at again");
+                    }
+                    error => tracing::error!(
+                        %error,
+                        namespace,
+                        secret = name,
+                        grant = facts.grant,
+                        "the Secret of a deleted grant was not looked after"
+                    ),
                 })
             })
             .buffer_unordered(CONCURRENCY);
