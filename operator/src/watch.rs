@@ -1,7 +1,10 @@
 //! What the watches fill: whether they have been filled, and with what.
 
-use kube::core::ObjectMeta;
-use std::collections::BTreeSet;
+use kube::{Resource, core::ObjectMeta};
+use std::{
+    collections::BTreeSet,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 use tokio::sync::watch;
 
 /// A cache that decisions need.
@@ -55,10 +58,42 @@ pub(crate) fn strip(metadata: &mut ObjectMeta) {
     metadata.finalizers = None;
 }
 
+/// What of an object its reconcile answers to: its spec and its deletion, and not its status, by which two
+/// writers would drive each other on for ever. kube's filter tells objects apart by their UID, and deletions
+/// are followed before it, so that neither they nor re-creations are lost (kube#1768, kube#1830).
+pub(crate) fn edited<K: Resource>(object: &K) -> Option<u64> {
+    let metadata = object.meta();
+    let mut hasher = DefaultHasher::new();
+    metadata.generation?.hash(&mut hasher);
+    metadata.deletion_timestamp.is_some().hash(&mut hasher);
+    Some(hasher.finish())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::{FutureExt, future};
+    use crate::fixtures;
+    use futures::{FutureExt, StreamExt, future, stream};
+    use kube::runtime::{PredicateConfig, WatchStreamExt};
+
+    #[tokio::test]
+    async fn an_edit_and_a_new_object_of_the_same_name_pass_and_a_status_does_not() {
+        let first = fixtures::grant();
+        let mut told = first.clone();
+        told.status = Some(alter_crds::AwsGrantStatus::default());
+        let mut edit = told.clone();
+        edit.metadata.generation = Some(2);
+        let mut leaving = edit.clone();
+        leaving.metadata.deletion_timestamp =
+            serde_json::from_str("\"2026-11-22T04:00:00Z\"").unwrap();
+        let mut anew = first.clone();
+        anew.metadata.uid = Some("g-2".to_owned());
+        let events = [first, told, edit.clone(), edit, leaving, anew].map(Ok);
+        let passed = stream::iter(events)
+            .predicate_filter(edited, PredicateConfig::default())
+            .count();
+        assert_eq!(passed.await, 4);
+    }
 
     #[tokio::test]
     async fn everyone_who_waits_is_woken_once_all_are_filled() {

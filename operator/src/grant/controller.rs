@@ -5,7 +5,7 @@ use crate::{
     backoff::doubled,
     context::{Context, Guarded, Sessions},
     session_secret::index::Pending,
-    watch::{Cache, strip},
+    watch::{Cache, edited, strip},
 };
 use alter_crds::{
     AwsGrant,
@@ -17,7 +17,7 @@ use kube::{
     Api, Resource, ResourceExt,
     core::PartialObjectMeta,
     runtime::{
-        Controller, WatchStreamExt,
+        Controller, PredicateConfig, WatchStreamExt,
         controller::{self, Action},
         reflector::{ObjectRef, store::Writer},
         watcher,
@@ -48,9 +48,6 @@ pub(crate) struct Feeds<T, L> {
 }
 
 /// Runs until `shutdown`, and until what it had begun is done.
-///
-/// No predicate stands before the reconcile: one more look at an unchanged grant costs microseconds and no
-/// call, while predicates have been seen to drop deletions and re-creations.
 pub(crate) async fn run<S: Sessions>(
     context: Arc<Context<S>>,
     feeds: Feeds<
@@ -111,6 +108,7 @@ fn grants<S: Sessions>(
             _ => {}
         })
         .applied_objects()
+        .predicate_filter(edited, PredicateConfig::default())
 }
 
 fn secrets<S>(

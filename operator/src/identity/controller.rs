@@ -6,7 +6,7 @@ use crate::{
     context::{Context, Guarded, Identities, Sessions},
     grant::controller::GrantRef,
     status::StatusError,
-    watch::{Cache, strip},
+    watch::{Cache, edited, strip},
 };
 use alter_crds::AwsIdentity;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
@@ -15,7 +15,7 @@ use kube::{
     Api, Resource, ResourceExt,
     core::PartialObjectMeta,
     runtime::{
-        Controller, WatchStreamExt,
+        Controller, PredicateConfig, WatchStreamExt,
         controller::{self, Action},
         reflector::{ObjectRef, store::Writer},
         watcher,
@@ -113,6 +113,7 @@ fn identities<S: Sessions>(
             watcher::Event::Init | watcher::Event::InitApply(_) => {}
         })
         .applied_objects()
+        .predicate_filter(edited, PredicateConfig::default())
 }
 
 /// Identities whose access key changed: what was read of the old one is forgotten, and AWS asked anew.
