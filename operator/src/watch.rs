@@ -1,6 +1,6 @@
 //! What the watches fill: whether they have been filled, and with what.
 
-use kube::{Resource, core::ObjectMeta};
+use kube::{Resource, core::ObjectMeta, runtime::watcher};
 use std::{
     collections::BTreeSet,
     hash::{DefaultHasher, Hash, Hasher},
@@ -49,9 +49,15 @@ impl Synced {
     }
 }
 
+/// Lists in pages small enough not to outweigh the cache that they fill.
+pub(crate) fn paged() -> watcher::Config {
+    watcher::Config::default().page_size(100)
+}
+
 /// Leaves out what no decision needs: at ten thousand grants it would be most of the memory.
 pub(crate) fn strip(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
+    metadata.resource_version = None;
     metadata.annotations = None;
     metadata.labels = None;
     metadata.owner_references = None;

@@ -5,7 +5,7 @@ use crate::{
     backoff::doubled,
     context::{Context, Guarded, Sessions},
     session_secret::index::Pending,
-    watch::{Cache, edited, strip},
+    watch::{Cache, edited, paged, strip},
 };
 use alter_crds::{
     AwsGrant,
@@ -88,7 +88,7 @@ fn grants<S: Sessions>(
 ) -> impl Stream<Item = watcher::Result<Guarded<AwsGrant>>> + Send + use<S> {
     let api: Api<Guarded<AwsGrant>> = Api::all(context.client.clone());
     let context = context.clone();
-    watcher(api, watcher::Config::default())
+    watcher(api, paged())
         .default_backoff()
         .modify(|object| strip(object.meta_mut()))
         .reflect(writer)
@@ -124,7 +124,7 @@ fn secrets<S>(
     );
     let (index, synced) = (context.index.clone(), context.synced.clone());
     let mut pending = Pending::new();
-    watcher(api, watcher::Config::default().labels(&ours))
+    watcher(api, paged().labels(&ours))
         .default_backoff()
         .inspect_ok(move |event| {
             index.apply(&mut pending, event);
@@ -142,7 +142,7 @@ fn namespaces<S>(
 ) -> impl Stream<Item = watcher::Result<PartialObjectMeta<Namespace>>> + Send + use<S> {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(context.client.clone());
     let synced = context.synced.clone();
-    watcher(api, watcher::Config::default())
+    watcher(api, paged())
         .default_backoff()
         .modify(|object| {
             let labels = object.metadata.labels.take();

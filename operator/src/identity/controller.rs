@@ -6,7 +6,7 @@ use crate::{
     context::{Context, Guarded, Identities, Sessions},
     grant::controller::GrantRef,
     status::StatusError,
-    watch::{Cache, edited, strip},
+    watch::{Cache, edited, paged, strip},
 };
 use alter_crds::AwsIdentity;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
@@ -96,7 +96,7 @@ fn identities<S: Sessions>(
             let _ = touched.send(ObjectRef::from_obj(&*grant));
         }
     };
-    watcher(api, watcher::Config::default())
+    watcher(api, paged())
         .default_backoff()
         .modify(|object| strip(object.meta_mut()))
         .reflect(writer)
@@ -124,7 +124,7 @@ fn changed_keys<S: Sessions>(
     let api: Api<PartialObjectMeta<Secret>> = Api::namespaced(context.client.clone(), namespace);
     let context = context.clone();
     let mut versions = Versions::default();
-    watcher(api, watcher::Config::default())
+    watcher(api, paged())
         .default_backoff()
         .filter_map(move |event| {
             let changed = match event {
