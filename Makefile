@@ -2,6 +2,10 @@
 export ALTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/alter
 # In the cache, so that a fresh clone does not build its dependencies anew.
 export CARGO_TARGET_DIR ?= $(ALTER_CACHE)/target
+# Checkouts that share it look the same to Cargo but for their files' times: the one that comes anew is newer.
+$(shell mkdir -p "$(CARGO_TARGET_DIR)" && cd "$(CARGO_TARGET_DIR)" && \
+  { [ "$$(cat .checkout 2>/dev/null)" = "$(CURDIR)" ] || \
+  { git -C "$(CURDIR)" ls-files -z '*.rs' | (cd "$(CURDIR)" && xargs -0 touch -c) && echo "$(CURDIR)" >.checkout; }; })
 CRDS = charts/alter/files/crds
 
 .DEFAULT_GOAL := help

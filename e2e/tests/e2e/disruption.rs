@@ -132,11 +132,18 @@ async fn without_the_webhook_only_annotated_pods_are_refused() -> Result<(), Fai
         .await;
         scale("alter-webhook", 2).await?;
         refusals?;
-        here.ready_pod(
-            "again",
-            &python_pod("again", "alter.dev/grant: bedrock", IDLE),
-        )
-        .await
+        // Ready pods take a moment to reach the node's service rules.
+        let again = python_pod("again", "alter.dev/grant: bedrock", IDLE);
+        wait::until_found("the webhook answers again", async || {
+            Ok(kubectl::apply(&here.name, &again)
+                .await?
+                .success
+                .then_some(()))
+        })
+        .await?;
+        wait::pod_ready(&here.client, &here.name, "again")
+            .await
+            .map(|_| ())
     })
     .await
 }
