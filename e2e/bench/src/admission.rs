@@ -77,13 +77,13 @@ pub(crate) async fn measure(setup: &Setup) -> Result<Section, Failure> {
             ]
         });
     }
-    let floor_peak = Figure::Kibibytes(floor.program.memory()?.peak);
-    let peak = Figure::Kibibytes(program.memory()?.peak);
-    rows.push(Row::new("webhook, idle RSS", Figure::Kibibytes(idle)));
+    let floor_peak = Figure::Bytes(floor.program.memory()?.peak);
+    let peak = Figure::Bytes(program.memory()?.peak);
+    rows.push(Row::new("webhook, idle RSS", Figure::Bytes(idle)));
     rows.push(
         Row::new("webhook, most RSS under load", peak)
             .floor(floor_peak)
-            .at_most(Figure::Kibibytes(20_000_000 / 1024)),
+            .at_most(Figure::Bytes(20_000_000)),
     );
     Ok(Section {
         title: "Admission of an annotated pod",

@@ -189,7 +189,7 @@ async fn start_api_server(folder: &Path, store: &str) -> Result<(Program, String
         .arg("--tls-private-key-file")
         .arg(&key)
         .arg("--service-account-key-file")
-        .arg(&key)
+        .arg(&certificate)
         .arg("--service-account-signing-key-file")
         .arg(&key)
         .args(["--service-account-issuer", "https://kubernetes.default.svc"])

@@ -73,16 +73,13 @@ pub(crate) async fn measure(setup: &Setup) -> Result<Section, Failure> {
             ]
         });
     }
-    rows.push(
-        Row::new("agent, idle RSS", Figure::Kibibytes(idle))
-            .at_most(Figure::Kibibytes(8_000_000 / 1024)),
-    );
+    rows.push(Row::new("agent, idle RSS", Figure::Bytes(idle)).at_most(Figure::Bytes(8_000_000)));
     rows.push(
         Row::new(
             "agent, most RSS under load",
-            Figure::Kibibytes(agent.program.memory()?.peak),
+            Figure::Bytes(agent.program.memory()?.peak),
         )
-        .floor(Figure::Kibibytes(floor.program.memory()?.peak)),
+        .floor(Figure::Bytes(floor.program.memory()?.peak)),
     );
     Ok(Section {
         title: "Loopback credentials endpoint",

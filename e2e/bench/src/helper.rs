@@ -42,7 +42,7 @@ pub(crate) async fn measure(setup: &Setup) -> Result<Section, Failure> {
             helper.record(took)?;
         }
     }
-    let size = fs::metadata(&program)?.len().div_ceil(1024);
+    let size = fs::metadata(&program)?.len();
     let time = |sample: &Sample, quantile| Figure::Time(sample.latency(quantile));
     Ok(Section {
         title: "Helper, exec to exit",
@@ -57,8 +57,7 @@ pub(crate) async fn measure(setup: &Setup) -> Result<Section, Failure> {
                 .floor(time(&floor, 0.5))
                 .at_most(Figure::Time(Duration::from_millis(2))),
             Row::new("p99", time(&helper, 0.99)).floor(time(&floor, 0.99)),
-            Row::new("size of the program", Figure::Kibibytes(size))
-                .at_most(Figure::Kibibytes(1_000_000 / 1024)),
+            Row::new("size of the program", Figure::Bytes(size)).at_most(Figure::Bytes(1_000_000)),
         ],
     })
 }

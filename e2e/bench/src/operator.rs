@@ -35,7 +35,7 @@ struct Measured {
     grants: u32,
     /// From the operator's start until every grant was ready.
     first: Phase,
-    /// From the operator's second start until it had nothing left to do.
+    /// From the operator's second start until it had looked at every grant.
     restart: Phase,
     /// The same writes by a bare client.
     floor: Phase,
@@ -63,7 +63,7 @@ pub(crate) async fn measure(setup: &Setup, grants: u32) -> Result<Section, Failu
     observer.seen(grants, DEADLINE).await?;
 
     let first = first_start(setup, &server, &sts, &observer, grants).await?;
-    let restart = restart(setup, &server, &sts).await?;
+    let restart = restart(setup, &server, &sts, grants).await?;
     let floor = floor::measure(&server, &observer, grants).await?;
     let measured = Measured {
         grants,
@@ -102,7 +102,12 @@ async fn first_start(
     })
 }
 
-async fn restart(setup: &Setup, server: &ApiServer, sts: &Sts) -> Result<Phase, Failure> {
+async fn restart(
+    setup: &Setup,
+    server: &ApiServer,
+    sts: &Sts,
+    grants: u32,
+) -> Result<Phase, Failure> {
     let cluster = cluster_cpu(server)?;
     let begin = Instant::now();
     let (mut operator, health) = start_operator(setup, server)?;
@@ -121,6 +126,20 @@ async fn restart(setup: &Setup, server: &ApiServer, sts: &Sts) -> Result<Phase, 
     };
     operator.end().await?;
     Ok(phase)
+}
+
+/// How often the operator says that it has looked at a grant, as the leader that it is by then.
+async fn looks(health: SocketAddr) -> u32 {
+    let metrics = loopback::get(health, "/metrics").await.unwrap_or_default();
+    count_of_looks(&metrics)
+}
+
+fn count_of_looks(metrics: &str) -> u32 {
+    let of_grants = metrics
+        .lines()
+        .filter(|line| line.starts_with("alter_reconciles_total{") && line.contains("AwsGrant"));
+    let counts = of_grants.filter_map(|line| line.rsplit(' ').next()?.parse::<u32>().ok());
+    counts.sum()
 }
 
 fn start_operator(setup: &Setup, server: &ApiServer) -> Result<(Program, SocketAddr), Failure> {
@@ -154,4 +173,18 @@ async fn settle(program: &Program) -> Result<(), Failure> {
 
 fn cluster_cpu(server: &ApiServer) -> Result<Duration, Failure> {
     Ok(server.program.cpu()? + server.etcd.cpu()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_at_grants_are_counted_whatever_came_of_them() {
+        let metrics = "# TYPE alter_reconciles counter\n\
+            alter_reconciles_total{kind=\"AwsGrant\",outcome=\"served\"} 998\n\
+            alter_reconciles_total{kind=\"AwsGrant\",outcome=\"held\"} 2\n\
+            alter_reconciles_total{kind=\"AwsIdentity\",outcome=\"ready\"} 1\n";
+        assert_eq!(count_of_looks(metrics), 1_000);
+    }
 }

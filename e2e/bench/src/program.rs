@@ -3,7 +3,7 @@
 use crate::Failure;
 use std::{
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -12,16 +12,19 @@ use std::{
 const DEADLINE: Duration = Duration::from_mins(1);
 /// Between two looks at what cannot be waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How much of a failed program's log is shown.
+const LOG_LINES: usize = 10;
 /// `USER_HZ`, the unit of times in `/proc/<pid>/stat`: 100 on every Linux architecture of Rust's tier 1.
 const TICKS_PER_SECOND: u64 = 100;
 
 /// A running program. Ends when dropped.
 pub(crate) struct Program {
     name: &'static str,
+    log: PathBuf,
     child: Child,
 }
 
-/// Resident memory, in KiB.
+/// Resident memory, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {
     /// Now.
@@ -37,17 +40,15 @@ impl Program {
         command: &mut Command,
         folder: &Path,
     ) -> Result<Self, Failure> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(folder.join(format!("{name}.log")))?;
+        let log = folder.join(format!("{name}.log"));
+        let output = File::options().create(true).append(true).open(&log)?;
         let child = command
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(output.try_clone()?)
+            .stderr(output)
             .spawn()
             .map_err(|error| format!("cannot start {name} ({command:?}): {error}"))?;
-        Ok(Self { name, child })
+        Ok(Self { name, log, child })
     }
 
     /// Waits until `look` says that the program serves.
@@ -58,22 +59,30 @@ impl Program {
         let started = Instant::now();
         while !look().await {
             if let Some(status) = self.child.try_wait()? {
-                return Err(format!("{} ended at its start: {status}", self.name).into());
+                return Err(self.failure(&format!("ended at its start: {status}")));
             }
             if started.elapsed() > DEADLINE {
-                return Err(format!("{} was not ready after {DEADLINE:?}", self.name).into());
+                return Err(self.failure(&format!("was not ready after {DEADLINE:?}")));
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())
     }
 
+    /// With the end of what the program said.
+    fn failure(&self, what: &str) -> Failure {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        let end = &lines[lines.len().saturating_sub(LOG_LINES)..];
+        format!("{} {what}\n{}", self.name, end.join("\n")).into()
+    }
+
     /// How much memory the program has, and had at most.
     pub(crate) fn memory(&self) -> Result<Memory, Failure> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         Ok(Memory {
-            resident: kibibytes(&status, "VmRSS:")?,
-            peak: kibibytes(&status, "VmHWM:")?,
+            resident: bytes(&status, "VmRSS:")?,
+            peak: bytes(&status, "VmHWM:")?,
         })
     }
 
@@ -113,10 +122,12 @@ pub(crate) fn own_cpu() -> Result<Duration, Failure> {
     cpu(&stat).ok_or_else(|| format!("cannot read: {stat}").into())
 }
 
-fn kibibytes(status: &str, field: &str) -> Result<u64, Failure> {
+fn bytes(status: &str, field: &str) -> Result<u64, Failure> {
     let line = status.lines().find_map(|line| line.strip_prefix(field));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.ok_or_else(|| format!("/proc/<pid>/status has no {field}").into())
+    number
+        .map(|kibibytes: u64| kibibytes * 1024)
+        .ok_or_else(|| format!("/proc/<pid>/status has no {field}").into())
 }
 
 /// The time in user and kernel mode of all threads, ended ones too (proc(5), fields 14 and 15).
@@ -140,10 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_in_kibibytes() {
+    fn memory_is_in_bytes() {
         let status = "VmPeak:\t  1 kB\nVmHWM:\t  120 kB\nVmRSS:\t   96 kB\n";
-        assert_eq!(kibibytes(status, "VmHWM:").unwrap(), 120);
-        assert_eq!(kibibytes(status, "VmRSS:").unwrap(), 96);
-        assert!(kibibytes(status, "VmSwap:").is_err());
+        assert_eq!(bytes(status, "VmHWM:").unwrap(), 120 * 1024);
+        assert_eq!(bytes(status, "VmRSS:").unwrap(), 96 * 1024);
+        assert!(bytes(status, "VmSwap:").is_err());
     }
 }

@@ -29,8 +29,8 @@ pub(crate) enum Figure {
     Time(Duration),
     /// Answers or sessions per second.
     Rate(f64),
-    /// Memory or a file's size, in KiB.
-    Kibibytes(u64),
+    /// Memory, or a file's size.
+    Bytes(u64),
     /// A count.
     Count(u64),
 }
@@ -113,7 +113,7 @@ impl Figure {
         match self {
             Self::Time(time) => time.as_secs_f64(),
             Self::Rate(rate) => rate,
-            Self::Kibibytes(number) | Self::Count(number) => number as f64,
+            Self::Bytes(number) | Self::Count(number) => number as f64,
         }
     }
 }
@@ -129,7 +129,8 @@ impl fmt::Display for Figure {
             Self::Time(_) => write!(f, "{:.1} µs", number * 1e6),
             Self::Rate(_) if number < 100.0 => write!(f, "{number:.1}/s"),
             Self::Rate(_) => write!(f, "{}/s", grouped(number)),
-            Self::Kibibytes(_) => write!(f, "{:.1} MB", number * 1024.0 / 1e6),
+            Self::Bytes(_) if number < 1e7 => write!(f, "{:.2} MB", number / 1e6),
+            Self::Bytes(_) => write!(f, "{:.1} MB", number / 1e6),
             Self::Count(_) => f.write_str(&grouped(number)),
         }
     }
@@ -189,8 +190,8 @@ mod tests {
             "**no**",
         ];
         assert_eq!(row.cells(), cells);
-        let row = Row::new("RSS", Figure::Kibibytes(5_000)).at_most(Figure::Kibibytes(5_000));
-        assert_eq!(row.cells(), ["RSS", "5.1 MB", "", "", "≤ 5.1 MB", "yes"]);
+        let row = Row::new("RSS", Figure::Bytes(5_120_000)).at_most(Figure::Bytes(5_120_000));
+        assert_eq!(row.cells(), ["RSS", "5.12 MB", "", "", "≤ 5.12 MB", "yes"]);
     }
 
     #[test]

@@ -8,7 +8,10 @@ use crate::{
 };
 use clap::{Parser, Subcommand, ValueEnum};
 use std::{fmt::Write, fs, path::PathBuf};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{SignalKind, signal},
+};
 
 /// Measures the programs, each against a floor of the same run.
 #[derive(Parser)]
@@ -126,9 +129,11 @@ impl Part {
         // The load generator keeps to one core, as far as the system lets it.
         let generator = || runtime(1);
         Ok(match self {
-            Self::Helper => vec![generator()?.block_on(helper::measure(setup))?],
-            Self::Endpoint => vec![generator()?.block_on(endpoint::measure(setup))?],
-            Self::Admission => vec![generator()?.block_on(admission::measure(setup))?],
+            Self::Helper => vec![generator()?.block_on(unless_ended(helper::measure(setup)))?],
+            Self::Endpoint => vec![generator()?.block_on(unless_ended(endpoint::measure(setup)))?],
+            Self::Admission => {
+                vec![generator()?.block_on(unless_ended(admission::measure(setup)))?]
+            }
             Self::Operator => {
                 let threads = std::thread::available_parallelism()?.get();
                 let runtime = runtime(threads)?;
@@ -138,6 +143,17 @@ impl Part {
                 measured.collect::<Result<_, _>>()?
             }
         })
+    }
+}
+
+/// Programs that a part has started end with it, also where a signal ends it.
+async fn unless_ended<T>(part: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        measured = part => measured,
+        _ = terminate.recv() => Err("ended by SIGTERM".into()),
+        _ = interrupt.recv() => Err("ended by SIGINT".into()),
     }
 }
 

@@ -10,14 +10,14 @@ impl Measured {
         let mut sessions =
             Row::new("sessions into Secrets", self.rate(first)).floor(self.rate(floor));
         let peak = first.memory.map_or(0, |memory| memory.peak);
-        let mut peak = Row::new("most RSS", Figure::Kibibytes(peak));
+        let mut peak = Row::new("most RSS", Figure::Bytes(peak));
         if self.grants == 10_000 {
             sessions = sessions.at_least(Figure::Rate(300.0));
-            peak = peak.at_most(Figure::Kibibytes(50_000_000 / 1024));
+            peak = peak.at_most(Figure::Bytes(50_000_000));
         }
         let resident = |phase: &Phase| {
             let resident = phase.memory.map_or(0, |memory| memory.resident);
-            Figure::Kibibytes(resident)
+            Figure::Bytes(resident)
         };
         let rows = vec![
             Row::new("start until all are ready", Figure::Time(first.took))
@@ -65,8 +65,9 @@ impl Measured {
                  STS calls, against etcd (`--unsafe-no-fsync`), kube-apiserver and an STS on loopback that \
                  answers at once. All grants are there before it starts; time runs from exec until a watch has \
                  seen the last one ready. The floor is a bare client that creates the same Secrets and applies \
-                 the same status, {CONCURRENCY} at once, seen by the same watch. The restart has settled when \
-                 the process used less than 2 % of a processor for two seconds."
+                 the same status, {CONCURRENCY} at once, seen by the same watch. After a restart the operator's \
+                 own metrics tell when it has looked at every grant. RSS is settled once the process has used \
+                 less than 2 % of a processor for two seconds."
             ),
             load,
             rows,
