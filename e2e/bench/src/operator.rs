@@ -112,15 +112,15 @@ async fn restart(
     let begin = Instant::now();
     let (mut operator, health) = start_operator(setup, server)?;
     operator
-        .ready(async || loopback::is_ready(health).await)
+        .ready(async || looks(health).await >= grants)
         .await?;
+    let (took, cpu) = (begin.elapsed(), operator.cpu()?);
+    let cluster_cpu = cluster_cpu(server)?.saturating_sub(cluster);
     settle(&operator).await?;
-    // The last window showed that there was nothing left to do.
-    let took = begin.elapsed().saturating_sub(SETTLE_WINDOW);
     let phase = Phase {
         took,
-        cpu: operator.cpu()?,
-        cluster_cpu: cluster_cpu(server)?.saturating_sub(cluster),
+        cpu,
+        cluster_cpu,
         memory: Some(operator.memory()?),
         counts: sts.take_counts(),
     };
