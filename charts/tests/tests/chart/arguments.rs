@@ -1,0 +1,109 @@
+//! The programs understand what the chart tells them.
+
+use alter_chart_tests::{
+    Failure,
+    manifest::{find, list},
+    render::{configuration, configurations, render},
+};
+use alter_operator::args::{Args as Operator, Certificates};
+use alter_webhook::args::Args as Webhook;
+use clap::{CommandFactory, Parser};
+use serde_json::Value;
+use std::time::Duration;
+
+/// The command line of a Deployment's container.
+fn command_line(objects: &[Value], name: &str) -> Result<Vec<String>, Failure> {
+    let deployment = find(objects, "Deployment", name).ok_or("no such Deployment")?;
+    let container = &list(deployment, "/spec/template/spec/containers")[0];
+    let words = list(container, "/command")
+        .iter()
+        .chain(list(container, "/args"));
+    Ok(words.filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+fn operator(objects: &[Value]) -> Result<Operator, Failure> {
+    Ok(Operator::try_parse_from(command_line(
+        objects,
+        "alter-operator",
+    )?)?)
+}
+
+fn webhook(objects: &[Value]) -> Result<Webhook, Failure> {
+    Ok(Webhook::try_parse_from(command_line(
+        objects,
+        "alter-webhook",
+    )?)?)
+}
+
+#[test]
+fn are_understood_in_every_configuration() -> Result<(), Failure> {
+    for configuration in configurations()? {
+        let objects = render(&configuration, &[])?;
+        operator(&objects).map_err(|error| format!("{}: {error}", configuration.display()))?;
+        webhook(&objects).map_err(|error| format!("{}: {error}", configuration.display()))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn carry_the_values() -> Result<(), Failure> {
+    let objects = render(&configuration("every-value"), &[])?;
+    let operator = operator(&objects)?;
+    assert_eq!(operator.cluster_name, "production");
+    assert_eq!(operator.min_refresh_interval, Duration::from_secs(90));
+    assert_eq!((operator.sts_rate, operator.sts_burst), (0.5, 1));
+    assert_eq!(operator.certificates, Certificates::Self_);
+
+    let agent = webhook(&objects)?.settings();
+    assert_eq!(
+        agent.image,
+        "registry.example.com:5000/team/alter/alter-agent:0.1.0-rc.1"
+    );
+    assert_eq!((agent.pull_policy, agent.metrics_port), ("Always", 9912));
+    assert_eq!(agent.pull_secrets, ["registry", "mirror"]);
+    assert_eq!(agent.resources.limits["memory"], "32Mi");
+    Ok(())
+}
+
+/// Helm reads numbers as floats, and would write this one as 2e+06.
+#[test]
+fn numbers_stay_numbers() -> Result<(), Failure> {
+    let values = [
+        "--set-json",
+        r#"operator.sts={"rate": 3000000, "burst": 2000000}"#,
+    ];
+    let operator = operator(&render(&configuration("default"), &values)?)?;
+    assert_eq!(
+        (operator.sts_rate, operator.sts_burst),
+        (3_000_000.0, 2_000_000)
+    );
+    Ok(())
+}
+
+/// A new flag is either set by the chart or named here.
+#[test]
+fn leave_out_no_flag_by_accident() -> Result<(), Failure> {
+    let objects = render(&configuration("every-value"), &[])?;
+    for (name, command, left_out) in [
+        (
+            "alter-operator",
+            Operator::command(),
+            ["concurrency"].as_slice(),
+        ),
+        ("alter-webhook", Webhook::command(), [].as_slice()),
+    ] {
+        let given = command_line(&objects, name)?;
+        let known = command
+            .get_arguments()
+            .filter_map(|argument| argument.get_long());
+        let missing: Vec<_> = known
+            .filter(|flag| {
+                !given
+                    .iter()
+                    .any(|word| word.starts_with(&format!("--{flag}=")))
+            })
+            .collect();
+        assert_eq!(missing, left_out, "{name}");
+    }
+    Ok(())
+}
