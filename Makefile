@@ -29,7 +29,7 @@ unit: ## Unit tests and tests of single programs
 lint: ## Format and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --package alter-e2e --test e2e -- -D warnings
+	cargo clippy --package alter-e2e --test e2e --package alter-chart-tests --test chart -- -D warnings
 
 crds: ## Writes the CRDs into the chart
 	cargo run --quiet --package alter-crds --bin crdgen $(CRDS)

@@ -1,6 +1,6 @@
 //! What the agent holds of a grant, decided from the files of its Secret. No I/O, no clock.
 
-use alter_policy::service_account;
+use alter_policy::{name, service_account};
 use alter_protocol::grant::{Delivery, GrantDocument, GrantDocumentError};
 use alter_protocol::pod::{CREDENTIALS_JSON, GRANT_JSON};
 use alter_protocol::session::{SecretText, Session, rfc3339};
@@ -244,6 +244,11 @@ fn keep(previous: &State, why: Wait, now: Timestamp) -> State {
 fn read_grant(files: &Files) -> Result<Result<GrantDocument, Refusal>, Wait> {
     let text = readable(&files.grant, GRANT_JSON)?;
     match GrantDocument::from_json(text.as_bytes()) {
+        // It becomes a line of the SDKs' config file, and whoever may write the Secret may not write that.
+        Ok(document) if document.revoked.is_none() => match name::check_region(&document.region) {
+            Ok(()) => Ok(Ok(document)),
+            Err(error) => Err(Wait::Garbled(error.to_string())),
+        },
         Ok(document) => Ok(Ok(document)),
         Err(error @ GrantDocumentError::Version(_)) => Ok(Err(Refusal::Version(error.to_string()))),
         Err(error) => Err(Wait::Garbled(error.to_string())),

@@ -196,6 +196,20 @@ fn a_garbled_grant_is_waited_for_without_quoting_secrets() {
     assert!(!line.contains("s3cr3t"), "{line}");
 }
 
+/// The region becomes a line of the SDKs' config file: with a line break in it, it would be several.
+#[test]
+fn a_region_that_is_none_is_not_served() {
+    let mut forged = document();
+    forged.region = "us-east-1\ncredential_process = sh -c id".to_owned();
+    let files = Files {
+        grant: Ok(text(&forged.to_json())),
+        credentials: Ok(session("ASIA1", LATER).to_process_json()),
+    };
+    let state = after(&State::START, &files);
+    assert!(matches!(state, State::Waiting { .. }), "{state:?}");
+    assert!(state.explain("bedrock").contains("is no AWS region"));
+}
+
 #[test]
 fn a_revoked_grant_is_refused_in_its_own_words_and_one_line() {
     let mut revoked = document();

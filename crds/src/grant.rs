@@ -241,7 +241,7 @@ impl AwsGrant {
 pub enum NotAllowed {
     /// A rule of the identity cannot be read, so none of them decides.
     #[error(transparent)]
-    Selector(#[from] crate::identity::SelectorError),
+    Rules(#[from] crate::rules::RuleError),
     /// No rule covers the grant.
     #[error(transparent)]
     Denied(#[from] allow::Denial),

@@ -1,6 +1,5 @@
 //! `AwsIdentity`: who Alter is when it calls STS, and who may use that.
 
-use alter_policy::allow;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -196,62 +195,4 @@ pub struct AwsIdentityStatus {
     /// The generation of the spec that this status is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-}
-
-/// A label selector that Kubernetes would not take.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "spec.allow[{rule}].namespaces.selector: operator {operator:?} is unknown: write In, NotIn, Exists or DoesNotExist"
-)]
-pub struct SelectorError {
-    /// Index of the rule.
-    pub rule: usize,
-    /// The operator.
-    pub operator: String,
-}
-
-impl AwsIdentitySpec {
-    /// The allow rules as plain values. The order, and so the index, stays.
-    pub fn rules(&self) -> Result<Vec<allow::Rule>, SelectorError> {
-        let rule = |(index, rule): (usize, &AllowRule)| {
-            let selector = rule.namespaces.selector.as_ref();
-            Ok(allow::Rule {
-                namespaces: allow::Namespaces {
-                    names: rule.namespaces.names.clone(),
-                    selector: selector.map(|own| plain(own, index)).transpose()?,
-                },
-                role_arns: rule.role_arns.clone(),
-                max_duration_seconds: rule.max_duration_seconds,
-                tag_keys: rule.tag_keys.clone(),
-                external_id_from_grant: rule.external_id.is_some(),
-                session_name_from_grant: rule.session_name.is_some(),
-            })
-        };
-        self.allow.iter().enumerate().map(rule).collect()
-    }
-}
-
-fn plain(selector: &LabelSelector, rule: usize) -> Result<allow::Selector, SelectorError> {
-    use allow::Requirement;
-    let labels = selector.match_labels.iter().flatten();
-    let mut requirements: Vec<_> = labels
-        .map(|(key, value)| Requirement::In(key.clone(), vec![value.clone()]))
-        .collect();
-    for expression in selector.match_expressions.iter().flatten() {
-        let key = expression.key.clone();
-        let values = expression.values.clone().unwrap_or_default();
-        requirements.push(match expression.operator.as_str() {
-            "In" => Requirement::In(key, values),
-            "NotIn" => Requirement::NotIn(key, values),
-            "Exists" => Requirement::Exists(key),
-            "DoesNotExist" => Requirement::DoesNotExist(key),
-            other => {
-                return Err(SelectorError {
-                    rule,
-                    operator: other.to_owned(),
-                });
-            }
-        });
-    }
-    Ok(allow::Selector { requirements })
 }

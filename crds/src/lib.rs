@@ -14,6 +14,7 @@ pub mod condition;
 pub mod grant;
 pub mod identity;
 pub mod names;
+pub mod rules;
 
 pub use grant::{AwsGrant, AwsGrantSpec, AwsGrantStatus};
 pub use identity::{AwsIdentity, AwsIdentitySpec, AwsIdentityStatus};

@@ -1,8 +1,5 @@
 //! Names that stand in a cluster: annotations, labels, field managers, Secret types and keys.
 
-/// The API group.
-pub const GROUP: &str = "alter.dev";
-
 /// Annotations of pods.
 pub mod pod {
     /// One or more grant names, comma-separated; the first is the default profile.

@@ -96,9 +96,24 @@ pub(crate) fn list(items: &[Value]) -> (u16, Value) {
     )
 }
 
+/// The value that a JSON Patch puts, or tests, at `path`.
+pub(crate) fn patched(asked: &Asked, path: &str) -> Value {
+    let operations = asked.body.as_array().into_iter().flatten();
+    let mut of_path = operations.filter(|operation| operation["path"] == path);
+    of_path
+        .next()
+        .map_or(Value::Null, |operation| operation["value"].clone())
+}
+
 /// The answer to a write: the metadata that was sent, as the API server would have it.
 pub(crate) fn stored(asked: &Asked) -> (u16, Value) {
-    let mut metadata = asked.body["metadata"].clone();
+    let mut metadata = match asked.body.as_array() {
+        None => asked.body["metadata"].clone(),
+        Some(_) => json!({
+            "labels": patched(asked, "/metadata/labels"),
+            "annotations": patched(asked, "/metadata/annotations"),
+        }),
+    };
     metadata["uid"] = json!("s-1");
     metadata["resourceVersion"] = json!("8");
     (200, json!({"metadata": metadata}))

@@ -26,7 +26,7 @@ pub fn refresh_before(
 ) -> SignedDuration {
     asked
         .unwrap_or_else(|| MIN_LEFT.max(life / 2))
-        .min(life - min_interval)
+        .min(life.saturating_sub(min_interval))
         .max(SignedDuration::ZERO)
 }
 
@@ -41,9 +41,13 @@ pub fn refresh_at(
     refresh_before: SignedDuration,
     spread: f64,
 ) -> Timestamp {
-    let at = expiration - refresh_before;
+    // Times at the ends of the calendar come from annotations that someone else wrote.
+    let at = expiration
+        .checked_sub(refresh_before)
+        .unwrap_or(Timestamp::MIN);
     let wait = at.duration_since(issued).max(SignedDuration::ZERO);
-    at - wait.mul_f64(JITTER * spread.clamp(0.0, 1.0))
+    let jitter = wait.mul_f64(JITTER * spread.clamp(0.0, 1.0));
+    at.checked_sub(jitter).unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]
@@ -78,6 +82,19 @@ mod tests {
     #[test]
     fn the_grant_may_ask_for_less() {
         assert_eq!(left(3_600, Some(600)), 600);
+    }
+
+    #[test]
+    fn times_at_the_ends_of_the_calendar_are_no_panic() {
+        for (issued, expiration) in [
+            (Timestamp::MIN, Timestamp::MAX),
+            (Timestamp::MAX, Timestamp::MIN),
+            (Timestamp::MIN, Timestamp::MIN),
+        ] {
+            let life = expiration.duration_since(issued);
+            let before = refresh_before(life, None, DEFAULT_MIN_INTERVAL);
+            let _ = refresh_at(issued, expiration, before, 1.0);
+        }
     }
 
     proptest! {

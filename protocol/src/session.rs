@@ -3,7 +3,7 @@
 //! The forms follow the AWS SDKs and Tools Reference Guide: "Process credential provider" and
 //! "Container credential provider".
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -75,12 +75,6 @@ impl Session {
     #[must_use]
     pub fn is_valid(&self, now: Timestamp) -> bool {
         now < self.expiration
-    }
-
-    /// How long the session still lives; zero or negative once it has expired.
-    #[must_use]
-    pub fn remaining(&self, now: Timestamp) -> SignedDuration {
-        self.expiration.duration_since(now)
     }
 
     /// The `credential_process` document, version 1, which is also the Secret's `credentials.json`.
@@ -261,9 +255,7 @@ mod tests {
 
     #[test]
     fn an_empty_field_is_no_session() {
-        let document = session()
-            .to_process_json()
-            .replace("\"tok3n==\"", "\"\"");
+        let document = session().to_process_json().replace("\"tok3n==\"", "\"\"");
         let error = Session::from_process_json(document.as_bytes()).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -144,6 +144,15 @@ impl<S: Sessions> Act<'_, S> {
         let body = body::serving(self.grant, session, arn, digest, now);
         drop(issued);
         let facts = self.write(body, live).await?;
+        // 4. As it was written: where something else goes on changing it, each look would issue anew.
+        if facts.served.as_ref().map(|served| &served.digest) != Some(digest) {
+            let message = "the session's Secret came back changed: find the webhook or policy that changes Secrets".to_owned();
+            return Err(NoSession::Failed(
+                reason::SECRET_WRITE_FAILED,
+                message,
+                WRITE_RETRY,
+            ));
+        }
         self.context.failures.forget(&self.uid());
         self.context.metrics.issued();
         Ok(facts)
@@ -211,7 +220,7 @@ impl<S: Sessions> Act<'_, S> {
         let writer = &self.context.writer;
         let facts = match live {
             None => writer.create(&body).await?,
-            Some(live) => writer.apply(live, body, Since::SameObject).await?,
+            Some(live) => writer.replace(live, &body, Since::SameObject).await?,
         };
         let namespace = self.grant.namespace().unwrap_or_default();
         let name = self.grant.secret_name();

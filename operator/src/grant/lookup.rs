@@ -68,7 +68,7 @@ pub(crate) fn look_up(
     let namespace = grant.namespace().unwrap_or_default();
     let rule = match grant::allows(&identity.spec, &grant.spec, &namespace, labels) {
         Ok(rule) => rule,
-        Err(grant::NotAllowed::Selector(error)) => return Lookup::NotReady(error.to_string()),
+        Err(grant::NotAllowed::Rules(error)) => return Lookup::NotReady(error.to_string()),
         Err(denied @ grant::NotAllowed::Denied(_)) => return Lookup::Denied(denied.to_string()),
     };
     if !seen {
@@ -198,6 +198,18 @@ mod tests {
         grant.spec.role_arn = "arn:aws:iam::111122223333:role/other".to_owned();
         let broken = unready(reason::INVALID_SPEC, "False");
         assert_eq!(ask(&broken, &grant), Lookup::NotReady("why".to_owned()));
+    }
+
+    #[test]
+    fn rules_that_broke_just_now_deny_nobody_either() {
+        let mut broken = fixtures::identity();
+        broken.metadata.generation = broken.metadata.generation.map(|own| own + 1);
+        broken.spec.allow[0].role_arns = vec!["arn:aws:iam::*:nonsense".to_owned()];
+        let found = ask(&broken, &fixtures::grant());
+        assert!(
+            matches!(&found, Lookup::NotReady(why) if why.starts_with("spec.allow[0].roleArns[0]: ")),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     grant::failures::Failures,
     lease::Fence,
     metrics::Metrics,
-    scripted::{self, Asked, Log, list, stored},
+    scripted::{self, Asked, Log, list, patched, stored},
     session_secret::{Index, Writer, index::Pending},
     watch::{Cache, Synced},
 };
@@ -228,7 +228,7 @@ async fn a_restart_with_a_fresh_secret_asks_nobody_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_due_session_is_renewed_by_an_apply_with_the_uid() {
+async fn a_due_session_is_renewed_by_a_patch_of_the_uid() {
     let mut world = World::new().with_secret("g-1", SignedDuration::from_mins(40));
     world.grant.status = Some(AwsGrantStatus::default());
     let seen = world.look().await;
@@ -237,7 +237,7 @@ async fn a_due_session_is_renewed_by_an_apply_with_the_uid() {
         seen.log.lines()[..2],
         [format!("GET {SECRETS}"), format!("PATCH {SECRET}")]
     );
-    assert_eq!(seen.log.at(1).body["metadata"]["uid"], "s-1");
+    assert_eq!(patched(&seen.log.at(1), "/metadata/uid"), "s-1");
 }
 
 #[tokio::test]
@@ -281,11 +281,11 @@ async fn the_secret_of_a_grant_that_is_gone_is_taken_over() {
     world.grant.status = None;
     let seen = world.look().await;
     assert_eq!(seen.sessions, 1);
-    let apply = seen.log.at(1);
-    assert_eq!(apply.path, SECRET);
-    assert_eq!(apply.body["metadata"]["uid"], "s-1");
+    let patch = seen.log.at(1);
+    assert_eq!(patch.path, SECRET);
+    assert_eq!(patched(&patch, "/metadata/uid"), "s-1");
     assert_eq!(
-        apply.body["metadata"]["annotations"][secret::GRANT_UID],
+        patched(&patch, "/metadata/annotations")[secret::GRANT_UID],
         "g-1"
     );
 }
@@ -296,9 +296,10 @@ async fn suspending_leaves_grant_json_alone() {
     world.grant.spec.suspend = true;
     let seen = world.look().await;
     assert_eq!(seen.sessions, 0);
-    let apply = seen.log.at(1);
-    let keys: Vec<_> = apply.body["data"].as_object().unwrap().keys().collect();
-    assert_eq!(apply.path, SECRET);
+    let patch = seen.log.at(1);
+    let data = patched(&patch, "/data");
+    let keys: Vec<_> = data.as_object().unwrap().keys().collect();
+    assert_eq!(patch.path, SECRET);
     assert_eq!(keys, ["grant.json"]);
     let status = status_of(&seen.log.at(2));
     assert_eq!(reasons(&status)[0], ("Ready", "False", "Suspended"));
@@ -327,10 +328,10 @@ async fn an_expired_session_that_is_not_renewed_loses_its_keys() {
     let mut world = World::new().with_secret("g-1", SignedDuration::from_mins(61));
     world.identity = None;
     let seen = world.look().await;
-    let apply = seen.log.at(1);
-    assert_eq!(apply.body["data"].as_object().unwrap().len(), 1);
+    let patch = seen.log.at(1);
+    assert_eq!(patched(&patch, "/data").as_object().unwrap().len(), 1);
     assert_eq!(
-        apply.body["metadata"]["annotations"][secret::REVOKED_REASON],
+        patched(&patch, "/metadata/annotations")[secret::REVOKED_REASON],
         "Expired"
     );
     assert_eq!(

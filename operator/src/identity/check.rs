@@ -1,28 +1,15 @@
 //! What CEL cannot check of an identity, and the webhook may not have seen: a spec that breaks here decides
 //! nothing, neither for a grant nor against it.
 
-use alter_crds::{AwsIdentitySpec, identity::SelectorError};
-use alter_policy::{
-    arn::{RoleArnError, RoleArnPattern},
-    template::{self, TemplateError, Values},
-};
+use alter_crds::{AwsIdentitySpec, rules::RuleError};
+use alter_policy::template::{self, TemplateError, Values};
 
 /// What cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Invalid {
-    /// A role pattern.
-    #[error("spec.allow[{rule}].roleArns[{index}]: {source}")]
-    RoleArn {
-        /// Index of the rule.
-        rule: usize,
-        /// Index of the pattern.
-        index: usize,
-        /// What is wrong, and the mend.
-        source: RoleArnError,
-    },
-    /// A label selector.
+    /// An allow rule.
     #[error(transparent)]
-    Selector(#[from] SelectorError),
+    Rule(#[from] RuleError),
     /// A template.
     #[error("spec.session.{field}: {source}")]
     Template {
@@ -36,15 +23,6 @@ pub(crate) enum Invalid {
 /// Checks the rules and the templates.
 pub(crate) fn check(spec: &AwsIdentitySpec, cluster: &str) -> Result<(), Invalid> {
     spec.rules()?;
-    for (rule, allow) in spec.allow.iter().enumerate() {
-        for (index, pattern) in allow.role_arns.iter().enumerate() {
-            RoleArnPattern::parse(pattern).map_err(|source| Invalid::RoleArn {
-                rule,
-                index,
-                source,
-            })?;
-        }
-    }
     // Names of an ordinary length: what longer ones make of a template, each grant's own condition says.
     let values = Values {
         namespace: "namespace",

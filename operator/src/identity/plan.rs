@@ -72,7 +72,7 @@ fn fresh_until(input: &Input<'_>) -> Option<Timestamp> {
     let of_this_spec = status.observed_generation == input.generation;
     let ready = condition::is_true(&status.conditions, READY);
     let checked = status.last_checked.as_ref()?.0;
-    let until = checked + FRESH;
+    let until = checked.checked_add(FRESH).ok()?;
     // A time ahead is of a clock that was wrong.
     let fresh = checked <= input.now + FRESH && input.now < until;
     (of_this_spec && ready && fresh).then_some(until)

@@ -26,6 +26,22 @@ pub(crate) struct Body {
     data: BTreeMap<&'static str, Encoded>,
 }
 
+/// One operation of a JSON Patch.
+#[derive(Serialize)]
+pub(crate) struct Operation<'a> {
+    op: &'static str,
+    path: &'static str,
+    value: Value<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Value<'a> {
+    Text(&'a str),
+    Map(&'a Option<BTreeMap<String, String>>),
+    Data(&'a BTreeMap<&'static str, Encoded>),
+}
+
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Body")
@@ -39,6 +55,38 @@ impl Body {
     /// The Secret's name.
     pub(crate) fn name(&self) -> &str {
         self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The JSON Patch (RFC 6902) that makes a Secret this one. It fails where the object's UID, or its
+    /// version if there is one, is another.
+    pub(crate) fn replacement<'a>(
+        &'a self,
+        uid: Option<&'a str>,
+        version: Option<&'a str>,
+    ) -> Vec<Operation<'a>> {
+        let test = |path, value| Operation {
+            op: "test",
+            path,
+            value: Value::Text(value),
+        };
+        // "add" replaces what is there.
+        let put = |path, value| Operation {
+            op: "add",
+            path,
+            value,
+        };
+        let metadata = &self.metadata;
+        let mut operations = vec![test("/metadata/uid", uid.unwrap_or_default())];
+        // Not a test: the API server calls another version a conflict.
+        let version = version.map(|own| put("/metadata/resourceVersion", Value::Text(own)));
+        operations.extend(version);
+        operations.push(put("/metadata/labels", Value::Map(&metadata.labels)));
+        operations.push(put(
+            "/metadata/annotations",
+            Value::Map(&metadata.annotations),
+        ));
+        operations.push(put("/data", Value::Data(&self.data)));
+        operations
     }
 
     /// The Secret's namespace.

@@ -1,6 +1,6 @@
 //! What the metadata of a session's Secret says.
 
-use alter_crds::names::{field_manager, label, secret};
+use alter_crds::names::{label, secret};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -90,21 +90,6 @@ impl Facts {
     }
 }
 
-/// Where, among the managed fields, stands what the first write of a Secret owns.
-///
-/// A create owns its fields as an `Update`, from which a later apply of the same manager takes nothing
-/// away: keys would stay. So the entry is turned into an `Apply` before the first apply.
-pub(crate) fn first_write(metadata: &ObjectMeta) -> Option<usize> {
-    let entries = metadata.managed_fields.as_deref().unwrap_or_default();
-    let of = |operation: &str| {
-        entries.iter().position(|entry| {
-            entry.manager.as_deref() == Some(field_manager::SECRET)
-                && entry.operation.as_deref() == Some(operation)
-        })
-    };
-    of("Update").filter(|_| of("Apply").is_none())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,25 +160,5 @@ mod tests {
         assert_eq!(read(&LABELS, &SERVED[1..]), Err(NotOurs::GrantUid));
         let other = [(label::MANAGED_BY, "Helm"), LABELS[1]];
         assert_eq!(read(&other, &SERVED), Err(NotOurs::ManagedBy));
-    }
-
-    #[test]
-    fn the_first_write_is_found_until_it_became_an_apply() {
-        let entry = |manager: &str, operation: &str| serde_json::json!({"manager": manager, "operation": operation});
-        let find = |entries: Vec<serde_json::Value>| {
-            let metadata = serde_json::json!({ "managedFields": entries });
-            first_write(&serde_json::from_value(metadata).unwrap())
-        };
-        let ours = field_manager::SECRET;
-        assert_eq!(
-            find(vec![entry("kubectl", "Update"), entry(ours, "Update")]),
-            Some(1)
-        );
-        assert_eq!(find(vec![entry(ours, "Apply")]), None);
-        assert_eq!(
-            find(vec![entry(ours, "Update"), entry(ours, "Apply")]),
-            None
-        );
-        assert_eq!(find(vec![]), None);
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{
     body::Body,
-    facts::{Facts, NotOurs, first_write},
+    facts::{Facts, NotOurs},
 };
 use crate::lease::{Fence, Fenced};
 use alter_crds::{condition::reason, names::field_manager};
@@ -15,7 +15,6 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
     core::{PartialObjectMeta, Request},
 };
-use serde_json::json;
 
 /// The value of `Accept` that brings an object's metadata alone.
 pub(crate) const METADATA_ALONE: HeaderValue =
@@ -164,25 +163,62 @@ impl Writer {
         written(&secret, self.fence.run(call).await?)
     }
 
-    /// A later write. Keys that the body lacks go.
-    pub(crate) async fn apply(
+    /// A later write, which leaves nothing of what stood in data, labels and annotations, whoever put it
+    /// there: an apply would leave what another field manager owns too.
+    ///
+    /// A Secret that was made immutable is removed and made anew.
+    pub(crate) async fn replace(
         &self,
         live: &Live,
-        mut body: Body,
+        body: &Body,
         since: Since,
     ) -> Result<Facts, WriteError> {
-        let mut version = live.metadata.resource_version.clone();
-        if let Some(entry) = first_write(&live.metadata) {
-            version = self.own_by_apply(live, entry).await?;
+        let metadata = &live.metadata;
+        let version = metadata
+            .resource_version
+            .as_ref()
+            .filter(|_| since == Since::SameVersion);
+        let request = self.patch(
+            &live.secret,
+            body,
+            &body.replacement(metadata.uid.as_deref(), version.map(String::as_str)),
+        )?;
+        let call = self.client.request::<PartialObjectMeta<Secret>>(request);
+        match self.fence.run(call).await? {
+            Err(kube::Error::Api(status))
+                if status.code == 422 && status.message.contains("immutable") =>
+            {
+                self.remove(live).await?;
+                self.create(body).await
+            }
+            answer => written(&live.secret, answer),
         }
-        body.metadata.uid.clone_from(&live.metadata.uid);
-        body.metadata.resource_version = version.filter(|_| since == Since::SameVersion);
-        let api = self.api(body.namespace());
-        let params = PatchParams::apply(field_manager::SECRET).force();
-        let name = body.name().to_owned();
-        let patch = Patch::Apply(body);
-        let call = api.patch_metadata(&name, &params, &patch);
-        written(&live.secret, self.fence.run(call).await?)
+    }
+
+    fn patch(
+        &self,
+        secret: &str,
+        body: &Body,
+        operations: &impl serde::Serialize,
+    ) -> Result<http::Request<Vec<u8>>, WriteError> {
+        let bytes = serde_json::to_vec(operations).map_err(|source| WriteError::Encode {
+            secret: secret.to_owned(),
+            source,
+        })?;
+        let url = Secret::url_path(&(), Some(body.namespace()));
+        let params = PatchParams {
+            field_manager: Some(field_manager::SECRET.to_owned()),
+            ..PatchParams::default()
+        };
+        let empty = Patch::<()>::Json(json_patch::Patch(Vec::new()));
+        let request = Request::new(url).patch(body.name(), &params, &empty);
+        let mut request = request.map_err(|source| WriteError::Write {
+            secret: secret.to_owned(),
+            source: kube::Error::BuildRequest(source),
+        })?;
+        request.headers_mut().insert(ACCEPT, METADATA_ALONE);
+        *request.body_mut() = bytes;
+        Ok(request)
     }
 
     /// Removes the Secret, if it is still the version that was looked at.
@@ -196,27 +232,6 @@ impl Writer {
         let api = self.api(namespace);
         match self.fence.run(api.delete(name, &params)).await? {
             Ok(_) => Ok(()),
-            Err(source) => Err(failed(&live.secret, source)),
-        }
-    }
-
-    /// Turns what the first write owns into what an apply owns; gives the new resource version.
-    async fn own_by_apply(&self, live: &Live, entry: usize) -> Result<Option<String>, WriteError> {
-        let mut entries = live.metadata.managed_fields.clone().unwrap_or_default();
-        if let Some(entry) = entries.get_mut(entry) {
-            entry.operation = Some("Apply".to_owned());
-        }
-        let patch = Patch::Merge(json!({"metadata": {
-            "uid": live.metadata.uid,
-            "resourceVersion": live.metadata.resource_version,
-            "managedFields": entries,
-        }}));
-        let (namespace, name) = live.secret.split_once('/').unwrap_or_default();
-        let api = self.api(namespace);
-        let params = PatchParams::default();
-        let call = api.patch_metadata(name, &params, &patch);
-        match self.fence.run(call).await? {
-            Ok(object) => Ok(object.metadata.resource_version),
             Err(source) => Err(failed(&live.secret, source)),
         }
     }

@@ -4,11 +4,11 @@ use super::*;
 use crate::{
     clock,
     fixtures::{grant, now, secret_metadata, session},
-    scripted::{api, list, refusal, stored},
+    scripted::{api, list, patched, refusal, stored},
     session_secret::body::{revoked, serving},
 };
 use alter_protocol::Revocation;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 fn leading() -> Fence {
@@ -89,7 +89,7 @@ async fn an_apply_carries_the_uid_and_only_where_asked_the_version() {
         });
         let writer = Writer::new(client, leading());
         let live = writer.look("team-a", "bedrock-aws").await.unwrap().unwrap();
-        writer.apply(&live, body(), since).await.unwrap();
+        writer.replace(&live, &body(), since).await.unwrap();
         assert_eq!(
             log.lines(),
             [format!("GET {SECRETS}"), format!("PATCH {SECRET}")]
@@ -99,16 +99,18 @@ async fn an_apply_carries_the_uid_and_only_where_asked_the_version() {
                 .query
                 .contains("fieldSelector=metadata.name%3Dbedrock-aws")
         );
-        let apply = log.at(1);
-        assert_eq!(apply.content, "application/apply-patch+yaml");
-        assert!(apply.query.contains("force=true"));
-        assert_eq!(apply.body["metadata"]["uid"], "s-1");
-        assert_eq!(apply.body["metadata"]["resourceVersion"], version);
+        let patch = log.at(1);
+        assert_eq!(patch.content, "application/json-patch+json");
+        assert_eq!(
+            patch.body[0],
+            json!({"op": "test", "path": "/metadata/uid", "value": "s-1"})
+        );
+        assert_eq!(patched(&patch, "/metadata/resourceVersion"), version);
     }
 }
 
 #[tokio::test]
-async fn what_the_create_owns_becomes_the_applys_own_so_that_keys_can_go() {
+async fn a_later_write_leaves_nothing_of_what_stood_there() {
     let (client, log) = api(|asked| match asked.method.as_str() {
         "GET" => list(&[existing("Update")]),
         _ => stored(asked),
@@ -116,35 +118,52 @@ async fn what_the_create_owns_becomes_the_applys_own_so_that_keys_can_go() {
     let writer = Writer::new(client, leading());
     let live = writer.look("team-a", "bedrock-aws").await.unwrap().unwrap();
     writer
-        .apply(&live, empty(), Since::SameVersion)
+        .replace(&live, &empty(), Since::SameObject)
         .await
         .unwrap();
-    let turn = log.at(1);
-    assert_eq!(turn.content, "application/merge-patch+json");
-    let metadata = &turn.body["metadata"];
+    let patch = log.at(1);
+    let data = patched(&patch, "/data");
     assert_eq!(
-        (&metadata["uid"], &metadata["resourceVersion"]),
-        (&json!("s-1"), &json!("7"))
+        data.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["grant.json"]
     );
-    assert_eq!(metadata["managedFields"][1]["operation"], "Apply");
-    assert_eq!(
-        metadata["managedFields"][1]["fieldsV1"],
-        json!({"f:data": {}})
-    );
-    assert_eq!(
-        metadata["managedFields"][0]["operation"], "Update",
-        "another's is left alone"
-    );
-    let apply = log.at(2);
-    assert_eq!(
-        apply.body["data"].as_object().unwrap().len(),
-        1,
-        "grant.json alone"
-    );
-    assert_eq!(
-        apply.body["metadata"]["resourceVersion"], "8",
-        "that of the turn"
-    );
+    for whole in ["/data", "/metadata/labels", "/metadata/annotations"] {
+        let operation = patch
+            .body
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|own| own["path"] == whole);
+        assert_eq!(operation.unwrap()["op"], "add", "which replaces it whole");
+    }
+}
+
+#[tokio::test]
+async fn an_immutable_secret_is_made_anew() {
+    let (client, log) = api(|asked| match asked.method.as_str() {
+        "GET" => list(&[existing("Update")]),
+        "PATCH" => refusal(
+            422,
+            "data: Forbidden: field is immutable when `immutable` is set",
+        ),
+        "DELETE" => (
+            200,
+            json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}),
+        ),
+        _ => stored(asked),
+    });
+    let writer = Writer::new(client, leading());
+    let live = writer.look("team-a", "bedrock-aws").await.unwrap().unwrap();
+    writer
+        .replace(&live, &empty(), Since::SameObject)
+        .await
+        .unwrap();
+    let made = [
+        format!("PATCH {SECRET}"),
+        format!("DELETE {SECRET}"),
+        format!("POST {SECRETS}"),
+    ];
+    assert_eq!(log.lines()[1..], made);
 }
 
 #[tokio::test]
@@ -152,7 +171,7 @@ async fn nothing_is_written_where_this_process_does_not_lead() {
     let (client, log) = api(|_| list(&[existing("Apply")]));
     let writer = Writer::new(client, Fence::new());
     let live = writer.look("team-a", "bedrock-aws").await.unwrap().unwrap();
-    let apply = writer.apply(&live, body(), Since::SameObject).await;
+    let apply = writer.replace(&live, &body(), Since::SameObject).await;
     assert!(matches!(apply, Err(WriteError::Fenced(_))));
     assert!(matches!(
         writer.create(&body()).await,

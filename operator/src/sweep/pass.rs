@@ -167,7 +167,10 @@ impl Sweep {
             Step::Empty => {
                 let revocation = deleted(namespace, &facts.grant);
                 let body = body::orphaned(namespace, name, &facts, revocation, now);
-                let written = self.writer.apply(&live, body, Since::SameVersion).await?;
+                let written = self
+                    .writer
+                    .replace(&live, &body, Since::SameVersion)
+                    .await?;
                 self.index.insert(namespace, name, written);
                 self.metrics.taken_away(reason::DELETED);
                 tracing::info!(

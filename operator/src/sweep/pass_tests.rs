@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     fixtures,
-    scripted::{Log, api, list, refusal, stored},
+    scripted::{Log, api, list, patched, refusal, stored},
     session_secret::index::Pending,
 };
 use alter_crds::names::secret;
@@ -76,13 +76,13 @@ async fn the_session_of_a_deleted_grant_is_taken_away_if_the_secret_is_still_the
         format!("PATCH {SECRET}"),
     ];
     assert_eq!(log.lines(), expected);
-    let apply = log.at(2);
-    assert_eq!(apply.body["metadata"]["resourceVersion"], "7");
+    let patch = log.at(2);
+    assert_eq!(patched(&patch, "/metadata/resourceVersion"), "7");
     assert_eq!(
-        apply.body["metadata"]["annotations"][secret::REVOKED_REASON],
+        patched(&patch, "/metadata/annotations")[secret::REVOKED_REASON],
         "Deleted"
     );
-    assert_eq!(apply.body["data"].as_object().unwrap().len(), 1);
+    assert_eq!(patched(&patch, "/data").as_object().unwrap().len(), 1);
 }
 
 #[tokio::test]

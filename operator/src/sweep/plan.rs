@@ -28,12 +28,11 @@ pub(crate) fn plan(facts: &Facts, grant_lives: bool, now: Timestamp) -> Step {
     }
     match &facts.revoked {
         // Emptied for another reason while the grant lived: from now on the grace runs.
-        Some(revoked) if revoked.reason == reason::DELETED => {
-            let until = revoked.at + GRACE;
-            if now < until {
-                Step::Wait(until)
-            } else {
-                Step::Remove
+        // A time ahead is somebody else's, and would keep the Secret for ever: emptied anew.
+        Some(revoked) if revoked.reason == reason::DELETED && revoked.at <= now => {
+            match revoked.at.checked_add(GRACE) {
+                Ok(until) if now < until => Step::Wait(until),
+                _ => Step::Remove,
             }
         }
         _ => Step::Empty,
@@ -84,5 +83,16 @@ mod tests {
     fn one_emptied_for_another_reason_says_deleted_first() {
         let suspended = facts(Some(("Suspended", "01:00:00")));
         assert_eq!(plan(&suspended, false, now()), Step::Empty);
+    }
+
+    #[test]
+    fn a_time_that_nobody_has_seen_yet_keeps_no_secret() {
+        for ahead in ["9999-12-30T22:00:00Z", "2099-01-01T00:00:00Z"] {
+            let mut forged = facts(Some(("Deleted", "01:00:00")));
+            if let Some(revoked) = &mut forged.revoked {
+                revoked.at = ahead.parse().unwrap();
+            }
+            assert_eq!(plan(&forged, false, now()), Step::Empty, "{ahead}");
+        }
     }
 }

@@ -1,17 +1,12 @@
 //! An `AwsIdentity` that is created or whose spec changes.
 
 use super::{Invalid, at};
-use alter_crds::{
-    AwsIdentity, AwsIdentitySpec,
-    identity::{AllowRule, SessionTemplate},
-};
+use alter_crds::{AwsIdentity, AwsIdentitySpec, identity::SessionTemplate};
 use alter_policy::{
-    arn::RoleArnPattern,
-    name, tag,
+    name,
     template::{self, Values},
 };
 use http::Uri;
-use std::collections::BTreeMap;
 
 /// Names of an ordinary length, for templates to be tried with.
 const SAMPLE: Values<'_> = Values {
@@ -37,13 +32,9 @@ pub fn check(spec: &AwsIdentitySpec) -> Result<Vec<String>, Invalid> {
     if let Some(session) = &spec.session {
         check_session(session)?;
     }
-    for (index, rule) in spec.allow.iter().enumerate() {
-        check_rule(index, rule)?;
-    }
-    // Its error names the rule.
     spec.rules().map_err(|error| Invalid {
-        field: "spec.allow".to_owned(),
-        problem: error.to_string(),
+        field: error.field,
+        problem: error.problem,
     })?;
     if spec.allow.is_empty() {
         warnings.push("spec.allow is empty: no namespace may use this identity".to_owned());
@@ -90,41 +81,6 @@ fn check_session(session: &SessionTemplate) -> Result<(), Invalid> {
     }
     if let Some(text) = &session.external_id {
         template::external_id(text, SAMPLE).map_err(at("spec.session.externalId"))?;
-    }
-    Ok(())
-}
-
-fn check_rule(index: usize, rule: &AllowRule) -> Result<(), Invalid> {
-    for (at_pattern, pattern) in rule.role_arns.iter().enumerate() {
-        RoleArnPattern::parse(pattern)
-            .map_err(at(&format!("spec.allow[{index}].roleArns[{at_pattern}]")))?;
-    }
-    for (at_key, key) in rule.tag_keys.iter().enumerate() {
-        if key != "*" {
-            let tags = BTreeMap::from([(key.clone(), String::new())]);
-            tag::check_all(&tags).map_err(at(&format!("spec.allow[{index}].tagKeys[{at_key}]")))?;
-        }
-    }
-    let selector = rule.namespaces.selector.as_ref();
-    let expressions = selector.and_then(|selector| selector.match_expressions.as_ref());
-    for (at_expression, expression) in expressions.into_iter().flatten().enumerate() {
-        let field =
-            format!("spec.allow[{index}].namespaces.selector.matchExpressions[{at_expression}]");
-        if expression.key.is_empty() {
-            return Err(Invalid::new(field, &"it has no key: write a label's key"));
-        }
-        let values = expression
-            .values
-            .as_ref()
-            .is_some_and(|own| !own.is_empty());
-        let problem = match (expression.operator.as_str(), values) {
-            ("In" | "NotIn", false) => "it has no values: write those that the label may have",
-            ("Exists" | "DoesNotExist", true) => {
-                "it has values, which this operator does not look at: remove them"
-            }
-            _ => continue,
-        };
-        return Err(Invalid::new(field, &problem));
     }
     Ok(())
 }

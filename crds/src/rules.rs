@@ -1,0 +1,184 @@
+//! The allow rules of an identity as the plain values that `alter-policy` decides over.
+//!
+//! Rules that cannot be read decide nothing: neither for a grant nor against it. So everything that would
+//! make a rule mean more, or less, than it says is an error here.
+
+use crate::identity::{AllowRule, AwsIdentitySpec};
+use alter_policy::{allow, arn::RoleArnPattern, tag};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use std::collections::BTreeMap;
+
+/// A rule that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct RuleError {
+    /// The field's path, such as `spec.allow[0].roleArns[1]`.
+    pub field: String,
+    /// What is wrong with it, and the mend.
+    pub problem: String,
+}
+
+impl AwsIdentitySpec {
+    /// The allow rules as plain values. The order, and so the index, stays.
+    pub fn rules(&self) -> Result<Vec<allow::Rule>, RuleError> {
+        let rules = self.allow.iter().enumerate();
+        rules
+            .map(|(index, rule)| read(&format!("spec.allow[{index}]"), rule))
+            .collect()
+    }
+}
+
+fn read(at: &str, rule: &AllowRule) -> Result<allow::Rule, RuleError> {
+    for (index, pattern) in rule.role_arns.iter().enumerate() {
+        RoleArnPattern::parse(pattern)
+            .map_err(|error| refuse(format!("{at}.roleArns[{index}]"), &error))?;
+    }
+    for (index, key) in rule
+        .tag_keys
+        .iter()
+        .enumerate()
+        .filter(|(_, key)| *key != "*")
+    {
+        tag::check_all(&BTreeMap::from([(key.clone(), String::new())]))
+            .map_err(|error| refuse(format!("{at}.tagKeys[{index}]"), &error))?;
+    }
+    let selector = rule.namespaces.selector.as_ref();
+    Ok(allow::Rule {
+        namespaces: allow::Namespaces {
+            names: rule.namespaces.names.clone(),
+            selector: selector
+                .map(|own| select(&format!("{at}.namespaces.selector"), own))
+                .transpose()?,
+        },
+        role_arns: rule.role_arns.clone(),
+        max_duration_seconds: rule.max_duration_seconds,
+        tag_keys: rule.tag_keys.clone(),
+        external_id_from_grant: rule.external_id.is_some(),
+        session_name_from_grant: rule.session_name.is_some(),
+    })
+}
+
+fn select(at: &str, selector: &LabelSelector) -> Result<allow::Selector, RuleError> {
+    let labels = selector.match_labels.iter().flatten();
+    let mut requirements: Vec<_> = labels
+        .map(|(key, value)| allow::Requirement::In(key.clone(), vec![value.clone()]))
+        .collect();
+    for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
+        requirements.push(require(
+            &format!("{at}.matchExpressions[{index}]"),
+            expression,
+        )?);
+    }
+    Ok(allow::Selector { requirements })
+}
+
+/// As strict as Kubernetes is with its own selectors: a `NotIn` without values would select everything.
+fn require(
+    at: &str,
+    expression: &LabelSelectorRequirement,
+) -> Result<allow::Requirement, RuleError> {
+    use allow::Requirement;
+    let key = expression.key.clone();
+    let values = expression.values.clone().unwrap_or_default();
+    if key.is_empty() {
+        return Err(refuse(at, &"it has no key: write a label's key"));
+    }
+    match (expression.operator.as_str(), values.is_empty()) {
+        ("In", false) => Ok(Requirement::In(key, values)),
+        ("NotIn", false) => Ok(Requirement::NotIn(key, values)),
+        ("Exists", true) => Ok(Requirement::Exists(key)),
+        ("DoesNotExist", true) => Ok(Requirement::DoesNotExist(key)),
+        ("In" | "NotIn", true) => Err(refuse(
+            at,
+            &"it has no values: write those that the label may have",
+        )),
+        ("Exists" | "DoesNotExist", false) => Err(refuse(
+            at,
+            &"it has values, which this operator does not look at: remove them",
+        )),
+        (other, _) => Err(refuse(
+            at,
+            &format!("operator {other:?} is unknown: write In, NotIn, Exists or DoesNotExist"),
+        )),
+    }
+}
+
+fn refuse(field: impl Into<String>, problem: &impl ToString) -> RuleError {
+    RuleError {
+        field: field.into(),
+        problem: problem.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn rules(rule: &Value) -> Result<Vec<allow::Rule>, String> {
+        let spec = json!({"region": "us-east-1", "credentials": {"ambient": {}}, "allow": [rule]});
+        let spec: AwsIdentitySpec = serde_json::from_value(spec).unwrap();
+        spec.rules().map_err(|error| error.to_string())
+    }
+
+    fn with_expression(expression: &Value) -> Result<Vec<allow::Rule>, String> {
+        rules(&json!({
+            "namespaces": {"selector": {"matchExpressions": [expression]}},
+            "roleArns": ["arn:aws:iam::111122223333:role/*"],
+        }))
+    }
+
+    #[test]
+    fn selectors_that_kubernetes_refuses_are_refused() {
+        for (expression, problem) in [
+            (
+                json!({"key": "team", "operator": "NotIn", "values": []}),
+                "it has no values",
+            ),
+            (
+                json!({"key": "team", "operator": "NotIn"}),
+                "it has no values",
+            ),
+            (json!({"key": "team", "operator": "In"}), "it has no values"),
+            (
+                json!({"key": "", "operator": "DoesNotExist"}),
+                "it has no key",
+            ),
+            (
+                json!({"key": "team", "operator": "Exists", "values": ["a"]}),
+                "it has values",
+            ),
+            (
+                json!({"key": "team", "operator": "Gt", "values": ["1"]}),
+                "operator \"Gt\" is unknown",
+            ),
+        ] {
+            let message = with_expression(&expression).unwrap_err();
+            let field = "spec.allow[0].namespaces.selector.matchExpressions[0]: ";
+            assert!(
+                message.starts_with(&format!("{field}{problem}")),
+                "{message}"
+            );
+        }
+        let good = json!({"key": "team", "operator": "NotIn", "values": ["a"]});
+        assert!(with_expression(&good).is_ok());
+    }
+
+    #[test]
+    fn a_pattern_or_key_that_cannot_be_read_is_named() {
+        let rule = |roles: Value, keys: Value| {
+            rules(&json!({"namespaces": {"names": ["a"]}, "roleArns": roles, "tagKeys": keys}))
+        };
+        let role = "arn:aws:iam::111122223333:role/a";
+        let message = rule(json!([role, "*"]), json!([])).unwrap_err();
+        assert!(
+            message.starts_with("spec.allow[0].roleArns[1]: "),
+            "{message}"
+        );
+        let message = rule(json!([role]), json!(["*", "alter-x"])).unwrap_err();
+        assert!(
+            message.starts_with("spec.allow[0].tagKeys[1]: "),
+            "{message}"
+        );
+    }
+}
