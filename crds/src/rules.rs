@@ -115,10 +115,13 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn rules(rule: &Value) -> Result<Vec<allow::Rule>, String> {
+    fn spec(rule: &Value) -> AwsIdentitySpec {
         let spec = json!({"region": "us-east-1", "credentials": {"ambient": {}}, "allow": [rule]});
-        let spec: AwsIdentitySpec = serde_json::from_value(spec).unwrap();
-        spec.rules().map_err(|error| error.to_string())
+        serde_json::from_value(spec).unwrap()
+    }
+
+    fn rules(rule: &Value) -> Result<Vec<allow::Rule>, String> {
+        spec(rule).rules().map_err(|error| error.to_string())
     }
 
     fn with_expression(expression: &Value) -> Result<Vec<allow::Rule>, String> {
@@ -169,13 +172,13 @@ mod tests {
         let rule = |roles: Value, keys: Value| {
             rules(&json!({"namespaces": {"names": ["a"]}, "roleArns": roles, "tagKeys": keys}))
         };
-        let role = "arn:aws:iam::111122223333:role/a";
-        let message = rule(json!([role, "*"]), json!([])).unwrap_err();
+        let name = "arn:aws:iam::111122223333:role/a";
+        let message = rule(json!([name, "*"]), json!([])).unwrap_err();
         assert!(
             message.starts_with("spec.allow[0].roleArns[1]: "),
             "{message}"
         );
-        let message = rule(json!([role]), json!(["*", "alter-x"])).unwrap_err();
+        let message = rule(json!([name]), json!(["*", "alter-x"])).unwrap_err();
         assert!(
             message.starts_with("spec.allow[0].tagKeys[1]: "),
             "{message}"

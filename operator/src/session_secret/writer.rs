@@ -178,7 +178,7 @@ impl Writer {
             .resource_version
             .as_ref()
             .filter(|_| since == Since::SameVersion);
-        let request = self.patch(
+        let request = patch(
             &live.secret,
             body,
             &body.replacement(metadata.uid.as_deref(), version.map(String::as_str)),
@@ -193,32 +193,6 @@ impl Writer {
             }
             answer => written(&live.secret, answer),
         }
-    }
-
-    fn patch(
-        &self,
-        secret: &str,
-        body: &Body,
-        operations: &impl serde::Serialize,
-    ) -> Result<http::Request<Vec<u8>>, WriteError> {
-        let bytes = serde_json::to_vec(operations).map_err(|source| WriteError::Encode {
-            secret: secret.to_owned(),
-            source,
-        })?;
-        let url = Secret::url_path(&(), Some(body.namespace()));
-        let params = PatchParams {
-            field_manager: Some(field_manager::SECRET.to_owned()),
-            ..PatchParams::default()
-        };
-        let empty = Patch::<()>::Json(json_patch::Patch(Vec::new()));
-        let request = Request::new(url).patch(body.name(), &params, &empty);
-        let mut request = request.map_err(|source| WriteError::Write {
-            secret: secret.to_owned(),
-            source: kube::Error::BuildRequest(source),
-        })?;
-        request.headers_mut().insert(ACCEPT, METADATA_ALONE);
-        *request.body_mut() = bytes;
-        Ok(request)
     }
 
     /// Removes the Secret, if it is still the version that was looked at.
@@ -239,6 +213,32 @@ impl Writer {
     fn api(&self, namespace: &str) -> Api<Secret> {
         Api::namespaced(self.client.clone(), namespace)
     }
+}
+
+/// A JSON Patch of the Secret that is answered with metadata alone.
+fn patch(
+    secret: &str,
+    body: &Body,
+    operations: &impl serde::Serialize,
+) -> Result<http::Request<Vec<u8>>, WriteError> {
+    let bytes = serde_json::to_vec(operations).map_err(|source| WriteError::Encode {
+        secret: secret.to_owned(),
+        source,
+    })?;
+    let url = Secret::url_path(&(), Some(body.namespace()));
+    let params = PatchParams {
+        field_manager: Some(field_manager::SECRET.to_owned()),
+        ..PatchParams::default()
+    };
+    let empty = Patch::<()>::Json(json_patch::Patch(Vec::new()));
+    let request = Request::new(url).patch(body.name(), &params, &empty);
+    let mut request = request.map_err(|source| WriteError::Write {
+        secret: secret.to_owned(),
+        source: kube::Error::BuildRequest(source),
+    })?;
+    request.headers_mut().insert(ACCEPT, METADATA_ALONE);
+    *request.body_mut() = bytes;
+    Ok(request)
 }
 
 fn written(
