@@ -54,7 +54,7 @@ e2e: ## Tests against a kind cluster of its own, which stays up (E2E_FILTER=name
 
 e2e-clean: ## Removes the cluster of `make e2e`
 	@e2e/cluster/down alter-e2e
-	@e2e/cluster/engine stop
+	@[ -n "$$(docker ps --quiet --filter label=io.x-k8s.kind.cluster)" ] || e2e/cluster/engine stop
 
 images: ## Builds the two images, and prints their sizes
 	@images/build

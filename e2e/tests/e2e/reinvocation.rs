@@ -3,7 +3,7 @@
 use alter_e2e::{
     Failure, TestNamespace,
     fixture::{AWS_ENDPOINT, IDLE, python_image, python_pod},
-    kubectl, with_temp_namespace,
+    kubectl, wait, with_temp_namespace,
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
@@ -102,10 +102,18 @@ async fn a_container_that_another_webhook_adds_has_credentials_too() -> Result<(
             "  annotations:",
             "  labels: {add-late: \"true\"}\n  annotations:",
         );
-        let created = here.ready_pod("app", &pod).await;
+        // The other webhook takes a moment to reach the node's service rules.
+        let created = wait::until_found("both webhooks answer", async || {
+            Ok(kubectl::apply(&here.name, &pod)
+                .await?
+                .success
+                .then_some(()))
+        })
+        .await;
         let name = configuration_name(&here);
         kubectl::run(&["delete", "mutatingwebhookconfiguration", &name]).await?;
         created?;
+        wait::pod_ready(&here.client, &here.name, "app").await?;
         for container in ["app", "late"] {
             let output =
                 kubectl::exec(&here.name, "app", container, &["python3", "-c", WHO]).await?;
