@@ -130,22 +130,42 @@ pub async fn pod_logs(namespace: &str) -> Result<Vec<String>, Failure> {
 
 /// What every pod of the installation says of itself.
 async fn metrics() -> Result<Vec<String>, Failure> {
-    let names = kubectl::run(&[
+    let mut texts = Vec::new();
+    for pod in serving_pods("app.kubernetes.io/name=alter").await? {
+        texts.push(kubectl::run(&["get", "--raw", &metrics_path(&pod)]).await?);
+    }
+    Ok(texts)
+}
+
+/// The installation's pods that are ready and stay: one that is ending answers no more.
+pub async fn serving_pods(selector: &str) -> Result<Vec<String>, Failure> {
+    let arguments = [
         "get",
         "pods",
         "-n",
         SYSTEM_NAMESPACE,
         "-l",
-        "app.kubernetes.io/name=alter",
+        selector,
         "-o",
-        r#"jsonpath={range .items[?(@.status.phase=="Running")]}{.metadata.name}{"\n"}{end}"#,
-    ])
-    .await?;
-    let mut texts = Vec::new();
-    for pod in names.lines() {
-        texts.push(kubectl::run(&["get", "--raw", &metrics_path(pod)]).await?);
-    }
-    Ok(texts)
+        "json",
+    ];
+    let list: serde_json::Value = serde_json::from_str(&kubectl::run(&arguments).await?)?;
+    let serves = |pod: &&serde_json::Value| {
+        let conditions = pod["status"]["conditions"].as_array();
+        let ready = conditions
+            .into_iter()
+            .flatten()
+            .any(|own| own["type"] == "Ready" && own["status"] == "True");
+        ready && pod["metadata"]["deletionTimestamp"].is_null()
+    };
+    let pods = list["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(serves);
+    Ok(pods
+        .filter_map(|pod| Some(pod["metadata"]["name"].as_str()?.to_owned()))
+        .collect())
 }
 
 /// Path of a pod's metrics, through the API server.

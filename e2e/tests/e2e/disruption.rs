@@ -4,7 +4,7 @@ use alter_e2e::{
     Failure, SYSTEM_NAMESPACE, TestNamespace,
     fixture::{IDLE, grant, python_pod},
     kubectl,
-    leak::metrics_path,
+    leak::{metrics_path, serving_pods},
     wait, with_temp_namespace,
 };
 use tokio::process::Command;
@@ -59,21 +59,7 @@ async fn rolled_out(deployment: &str) -> Result<(), Failure> {
 }
 
 async fn pods(component: &str) -> Result<Vec<String>, Failure> {
-    let selector = format!("app.kubernetes.io/component={component}");
-    let path =
-        r#"jsonpath={range .items[?(@.status.phase=="Running")]}{.metadata.name}{"\n"}{end}"#;
-    let names = kubectl::run(&[
-        "get",
-        "pods",
-        "-n",
-        SYSTEM_NAMESPACE,
-        "-l",
-        &selector,
-        "-o",
-        path,
-    ])
-    .await?;
-    Ok(names.lines().map(str::to_owned).collect())
+    serving_pods(&format!("app.kubernetes.io/component={component}")).await
 }
 
 /// Sum of a metric's samples that hold `label`, over one pod.
