@@ -3,6 +3,8 @@
 
 pub mod allow;
 pub mod arn;
+pub mod caller;
+pub mod metadata;
 pub mod name;
 pub mod refresh;
 pub mod service_account;

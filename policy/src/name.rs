@@ -96,6 +96,18 @@ pub fn is_dns_label(text: &str, limit: usize) -> bool {
         && !text.ends_with('-')
 }
 
+/// A DNS subdomain of at most `limit` characters (RFC 1123): labels with dots between them.
+#[must_use]
+pub fn is_dns_subdomain(text: &str, limit: usize) -> bool {
+    text.len() <= limit && text.split('.').all(|label| is_dns_label(label, limit))
+}
+
+/// The name of a Secret.
+pub fn check_secret_name(text: &str) -> Result<(), NameError> {
+    let rule = "at most 253 lower-case letters, digits, - and ., with a letter or digit before and after each .";
+    check(is_dns_subdomain(text, 253), text, "name of a Secret", rule)
+}
+
 /// The name of a grant: its Secret, its volume and its profile carry it.
 pub fn check_grant_name(text: &str) -> Result<(), NameError> {
     let rule = "at most 50 lower-case letters, digits and -, with a letter or digit at both ends";
@@ -152,6 +164,16 @@ mod tests {
             "-east-1",
         ] {
             assert!(check_region(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn secret_names_are_dns_subdomains() {
+        for good in ["bedrock-aws", "a.b-c.d", &"x".repeat(253)] {
+            assert_eq!(check_secret_name(good), Ok(()), "{good}");
+        }
+        for bad in ["", "a..b", "a.-b", "a.", ".a", "A", "a/b", &"x".repeat(254)] {
+            assert!(check_secret_name(bad).is_err(), "{bad}");
         }
     }
 

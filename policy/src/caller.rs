@@ -1,0 +1,51 @@
+//! Who calls STS, and what STS therefore gives.
+
+/// STS gives a caller that is itself a session no session that lives longer, in seconds.
+///
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining>
+pub const CHAINED_SECONDS: i32 = 3_600;
+
+/// Whether the caller of this ARN is itself a session, as `sts:GetCallerIdentity` names it:
+/// `arn:aws:sts::111122223333:assumed-role/role/session`.
+///
+/// IRSA, Pod Identity, instance metadata, web identity and Roles Anywhere make sessions; access keys of
+/// users do not.
+#[must_use]
+pub fn is_session(arn: &str) -> bool {
+    // By its parts: the path of a user may hold any of the words.
+    let mut parts = arn.splitn(6, ':');
+    parts.nth(2) == Some("sts")
+        && parts
+            .nth(2)
+            .is_some_and(|resource| resource.starts_with("assumed-role/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assumed_role_is_a_session_in_every_partition() {
+        for arn in [
+            "arn:aws:sts::111122223333:assumed-role/alter/operator",
+            "arn:aws-cn:sts::111122223333:assumed-role/alter/i-0abc",
+            "arn:aws-us-gov:sts::111122223333:assumed-role/alter/a:b",
+        ] {
+            assert!(is_session(arn), "{arn}");
+        }
+    }
+
+    #[test]
+    fn users_and_roots_are_not_whatever_they_are_called() {
+        for arn in [
+            "arn:aws:iam::111122223333:user/alter",
+            "arn:aws:iam::111122223333:root",
+            "arn:aws:iam::111122223333:role/assumed-role/alter",
+            "arn:aws:iam::111122223333:user/sts:assumed-role/alter",
+            "arn:aws:sts::111122223333:federated-user/assumed-role/a",
+            "",
+        ] {
+            assert!(!is_session(arn), "{arn}");
+        }
+    }
+}
