@@ -1,6 +1,6 @@
 //! `AwsGrant`: what one team may do as which role, for how long.
 
-use crate::{identity::AwsIdentitySpec, names};
+use crate::{field::FieldError, identity::AwsIdentitySpec, names};
 use alter_policy::allow;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -116,12 +116,12 @@ pub enum Delivery {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretTemplate {
-    /// Labels to add.
+    /// Labels to add; none of Alter's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 50))]
     #[x_kube(validation = Rule::new("self.all(key, key != 'app.kubernetes.io/managed-by' && key != 'alter.dev' && !key.startsWith('alter.dev/'))").message("secretTemplate.labels holds a label that is Alter's own: remove it"))]
     pub labels: BTreeMap<String, String>,
-    /// Annotations to add.
+    /// Annotations to add; none of Alter's own, and at most 240 KiB together.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 50))]
     #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('alter.dev/'))").message("secretTemplate.annotations holds an annotation that is Alter's own: remove it"))]
@@ -183,11 +183,6 @@ impl From<Delivery> for alter_protocol::Delivery {
     }
 }
 
-/// `refreshBefore` is no duration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("refreshBefore: {0:?} is no duration: write one such as 30m")]
-pub struct RefreshBeforeError(pub String);
-
 impl AwsGrantSpec {
     /// The session's life.
     #[must_use]
@@ -196,14 +191,17 @@ impl AwsGrantSpec {
     }
 
     /// `refreshBefore`, read.
-    pub fn refresh_before(&self) -> Result<Option<SignedDuration>, RefreshBeforeError> {
+    pub fn refresh_before(&self) -> Result<Option<SignedDuration>, FieldError> {
         let Some(text) = &self.refresh_before else {
             return Ok(None);
         };
         let read = humantime::parse_duration(text).ok();
         read.and_then(|duration| SignedDuration::try_from(duration).ok())
             .map(Some)
-            .ok_or_else(|| RefreshBeforeError(text.clone()))
+            .ok_or_else(|| {
+                let problem = format!("{text:?} is no duration: write one such as 30m");
+                FieldError::new("spec.refreshBefore", &problem)
+            })
     }
 
     /// What the grant asks of its identity, as plain values.
@@ -241,7 +239,7 @@ impl AwsGrant {
 pub enum NotAllowed {
     /// A rule of the identity cannot be read, so none of them decides.
     #[error(transparent)]
-    Rules(#[from] crate::rules::RuleError),
+    Rules(#[from] FieldError),
     /// No rule covers the grant.
     #[error(transparent)]
     Denied(#[from] allow::Denial),

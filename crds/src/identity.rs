@@ -113,7 +113,7 @@ pub struct SessionTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub source_identity: Option<String>,
-    /// The external ID that the role's trust policy asks for.
+    /// The external ID that the role's trust policy asks for. A character that neither holds, such as `:`, must stand between `{namespace}` and `{grant}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1224))]
     pub external_id: Option<String>,

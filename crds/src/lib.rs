@@ -10,7 +10,9 @@
 // The printer columns of one kind share types.
 #![allow(clippy::duplicated_attributes)]
 
+mod check;
 pub mod condition;
+pub mod field;
 pub mod grant;
 pub mod identity;
 pub mod names;

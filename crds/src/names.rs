@@ -1,5 +1,8 @@
 //! Names that stand in a cluster: annotations, labels, field managers, Secret types and keys.
 
+/// What keys of labels and annotations that are Alter's own begin with.
+pub const OWN_KEY_PREFIX: &str = "alter.dev/";
+
 /// Annotations of pods.
 pub mod pod {
     /// One or more grant names, comma-separated; the first is the default profile.

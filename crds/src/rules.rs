@@ -3,24 +3,17 @@
 //! Rules that cannot be read decide nothing: neither for a grant nor against it. So everything that would
 //! make a rule mean more, or less, than it says is an error here.
 
-use crate::identity::{AllowRule, AwsIdentitySpec};
+use crate::{
+    field::FieldError,
+    identity::{AllowRule, AwsIdentitySpec},
+};
 use alter_policy::{allow, arn::RoleArnPattern, tag};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use std::collections::BTreeMap;
 
-/// A rule that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct RuleError {
-    /// The field's path, such as `spec.allow[0].roleArns[1]`.
-    pub field: String,
-    /// What is wrong with it, and the mend.
-    pub problem: String,
-}
-
 impl AwsIdentitySpec {
     /// The allow rules as plain values. The order, and so the index, stays.
-    pub fn rules(&self) -> Result<Vec<allow::Rule>, RuleError> {
+    pub fn rules(&self) -> Result<Vec<allow::Rule>, FieldError> {
         let rules = self.allow.iter().enumerate();
         rules
             .map(|(index, rule)| read(&format!("spec.allow[{index}]"), rule))
@@ -28,10 +21,10 @@ impl AwsIdentitySpec {
     }
 }
 
-fn read(at: &str, rule: &AllowRule) -> Result<allow::Rule, RuleError> {
+fn read(at: &str, rule: &AllowRule) -> Result<allow::Rule, FieldError> {
     for (index, pattern) in rule.role_arns.iter().enumerate() {
         RoleArnPattern::parse(pattern)
-            .map_err(|error| refuse(format!("{at}.roleArns[{index}]"), &error))?;
+            .map_err(|error| FieldError::new(format!("{at}.roleArns[{index}]"), &error))?;
     }
     for (index, key) in rule
         .tag_keys
@@ -40,7 +33,7 @@ fn read(at: &str, rule: &AllowRule) -> Result<allow::Rule, RuleError> {
         .filter(|(_, key)| *key != "*")
     {
         tag::check_all(&BTreeMap::from([(key.clone(), String::new())]))
-            .map_err(|error| refuse(format!("{at}.tagKeys[{index}]"), &error))?;
+            .map_err(|error| FieldError::new(format!("{at}.tagKeys[{index}]"), &error))?;
     }
     let selector = rule.namespaces.selector.as_ref();
     Ok(allow::Rule {
@@ -58,7 +51,7 @@ fn read(at: &str, rule: &AllowRule) -> Result<allow::Rule, RuleError> {
     })
 }
 
-fn select(at: &str, selector: &LabelSelector) -> Result<allow::Selector, RuleError> {
+fn select(at: &str, selector: &LabelSelector) -> Result<allow::Selector, FieldError> {
     let labels = selector.match_labels.iter().flatten();
     let mut requirements: Vec<_> = labels
         .map(|(key, value)| allow::Requirement::In(key.clone(), vec![value.clone()]))
@@ -76,37 +69,30 @@ fn select(at: &str, selector: &LabelSelector) -> Result<allow::Selector, RuleErr
 fn require(
     at: &str,
     expression: &LabelSelectorRequirement,
-) -> Result<allow::Requirement, RuleError> {
+) -> Result<allow::Requirement, FieldError> {
     use allow::Requirement;
     let key = expression.key.clone();
     let values = expression.values.clone().unwrap_or_default();
     if key.is_empty() {
-        return Err(refuse(at, &"it has no key: write a label's key"));
+        return Err(FieldError::new(at, &"it has no key: write a label's key"));
     }
     match (expression.operator.as_str(), values.is_empty()) {
         ("In", false) => Ok(Requirement::In(key, values)),
         ("NotIn", false) => Ok(Requirement::NotIn(key, values)),
         ("Exists", true) => Ok(Requirement::Exists(key)),
         ("DoesNotExist", true) => Ok(Requirement::DoesNotExist(key)),
-        ("In" | "NotIn", true) => Err(refuse(
+        ("In" | "NotIn", true) => Err(FieldError::new(
             at,
             &"it has no values: write those that the label may have",
         )),
-        ("Exists" | "DoesNotExist", false) => Err(refuse(
+        ("Exists" | "DoesNotExist", false) => Err(FieldError::new(
             at,
             &"it has values, which this operator does not look at: remove them",
         )),
-        (other, _) => Err(refuse(
+        (other, _) => Err(FieldError::new(
             at,
             &format!("operator {other:?} is unknown: write In, NotIn, Exists or DoesNotExist"),
         )),
-    }
-}
-
-fn refuse(field: impl Into<String>, problem: &impl ToString) -> RuleError {
-    RuleError {
-        field: field.into(),
-        problem: problem.to_string(),
     }
 }
 

@@ -1,9 +1,8 @@
 //! What a grant asks STS for, under what its identity lays down. Pure.
 
 use alter_aws::RoleRequest;
-use alter_crds::{AwsGrant, AwsIdentity, identity::AwsIdentitySpec};
+use alter_crds::{AwsGrant, AwsIdentity, field::FieldError, identity::AwsIdentitySpec};
 use alter_policy::{
-    name::{self, NameError},
     tag::{self, TagError},
     template::{self, DEFAULT_SESSION_NAME, TemplateError, Values},
 };
@@ -35,17 +34,9 @@ pub enum RequestError {
         /// What is wrong with it, and the mend.
         source: TemplateError,
     },
-    /// A name that the grant chose.
-    #[error("spec.{field}: {source}")]
-    Name {
-        /// The grant's field.
-        field: &'static str,
-        /// What is wrong with it, and the mend.
-        source: NameError,
-    },
-    /// The grant's tags, or all of them together.
-    #[error("spec.tags: {0}")]
-    Tags(#[from] TagError),
+    /// A field of the grant.
+    #[error(transparent)]
+    Field(#[from] FieldError),
 }
 
 /// The parameters of `sts:AssumeRole` for a grant under an identity.
@@ -56,6 +47,9 @@ pub fn plan(
     grant: &AwsGrant,
     cluster: &str,
 ) -> Result<RoleRequest, RequestError> {
+    let spec = &grant.spec;
+    // Also keeps a tenant's tags from posing as Alter's own, whose keys are reserved.
+    spec.check()?;
     let (namespace, name) = (grant.namespace().unwrap_or_default(), grant.name_any());
     let values = Values {
         namespace: &namespace,
@@ -63,7 +57,6 @@ pub fn plan(
         cluster,
     };
     let session = identity.session.clone().unwrap_or_default();
-    let spec = &grant.spec;
     let broken = |field| {
         let identity = spec.identity.clone();
         move |source| RequestError::Template {
@@ -73,13 +66,13 @@ pub fn plan(
         }
     };
     let session_name = if let Some(own) = &spec.session_name {
-        chosen("sessionName", own, name::check_session_name)?
+        own.clone()
     } else {
         let template = session.name.as_deref().unwrap_or(DEFAULT_SESSION_NAME);
         template::session_name(template, values).map_err(broken("name"))?
     };
     let external_id = match (&spec.external_id, &session.external_id) {
-        (Some(own), _) => Some(chosen("externalId", own, name::check_external_id)?),
+        (Some(own), _) => Some(own.clone()),
         (None, Some(template)) => {
             Some(template::external_id(template, values).map_err(broken("externalId"))?)
         }
@@ -90,14 +83,12 @@ pub fn plan(
         .map(|template| template::source_identity(&template, values))
         .transpose()
         .map_err(broken("sourceIdentity"))?;
-    // Also keeps a tenant's tags from posing as Alter's own, whose keys are reserved.
-    tag::check_all(&spec.tags)?;
     let mut tags = spec.tags.clone();
     if session.tags.is_some_and(|own| own.enabled) {
         tags.extend(own_tags(values));
     }
     if tags.len() > tag::LIMIT {
-        return Err(TagError::TooMany(tags.len()).into());
+        return Err(FieldError::new("spec.tags", &TagError::TooMany(tags.len())).into());
     }
     Ok(RoleRequest {
         role_arn: spec.role_arn.clone(),
@@ -107,16 +98,6 @@ pub fn plan(
         source_identity,
         tags,
     })
-}
-
-fn chosen(
-    field: &'static str,
-    text: &str,
-    check: fn(&str) -> Result<(), NameError>,
-) -> Result<String, RequestError> {
-    check(text)
-        .map(|()| text.to_owned())
-        .map_err(|source| RequestError::Name { field, source })
 }
 
 fn own_tags(values: Values<'_>) -> impl Iterator<Item = (String, String)> {

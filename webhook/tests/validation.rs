@@ -112,7 +112,12 @@ fn every_field_of_a_grant_is_denied_by_name() {
         (
             "refreshBefore",
             json!("soon"),
-            "refreshBefore: \"soon\" is no duration",
+            "spec.refreshBefore: \"soon\" is no duration",
+        ),
+        (
+            "secretTemplate",
+            json!({"labels": {"team": "a b"}}),
+            "spec.secretTemplate.labels: the value of \"team\"",
         ),
         (
             "refreshBefore",
@@ -276,6 +281,11 @@ fn every_field_of_an_identity_is_denied_by_name() {
             "spec.session.externalId: \"{grant\" has a { without its }",
         ),
         (
+            "/spec/session",
+            json!({"externalId": "{namespace}-{grant}"}),
+            "spec.session.externalId: \"{namespace}-{grant}\" makes one text of",
+        ),
+        (
             "/spec/allow/0/roleArns",
             json!([
                 "arn:aws:iam::111122223333:role/x",
@@ -324,4 +334,30 @@ fn an_identity_that_is_open_on_the_way_or_of_use_to_nobody_is_warned_of() {
         warnings[0].starts_with("spec.allow is empty"),
         "{warnings:?}"
     );
+}
+
+#[test]
+fn names_that_two_grants_can_share_are_warned_of() {
+    for (session, expected) in [
+        (
+            json!({"name": "{namespace}-{grant}"}),
+            "spec.session.name: \"{namespace}-{grant}\" makes one text of",
+        ),
+        (
+            json!({"sourceIdentity": "{grant}{namespace}"}),
+            "spec.session.sourceIdentity: \"{grant}{namespace}\" makes one text of",
+        ),
+        (
+            json!({"externalId": "{cluster}/{grant}"}),
+            "spec.session.externalId: {grant} without {namespace}: ",
+        ),
+    ] {
+        let warnings = check_identity(&with(good_identity(), "/spec/session", session)).unwrap();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].starts_with(expected), "{warnings:?}");
+        assert!(warnings[0].len() <= 256, "kubectl cuts it: {warnings:?}");
+    }
+    let session = json!({"name": "{namespace}.{grant}", "externalId": "{cluster}/{namespace}"});
+    let identity = with(good_identity(), "/spec/session", session);
+    assert_eq!(check_identity(&identity), Ok(vec![]));
 }

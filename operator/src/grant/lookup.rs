@@ -7,14 +7,10 @@ use alter_crds::{
     grant,
 };
 use alter_issuer::request;
+use alter_policy::caller::{self, CHAINED_SECONDS};
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt::Write};
-
-/// AWS caps a session at an hour where the caller is itself a session.
-///
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining>
-const CHAINED_SECONDS: i32 = 3_600;
 
 /// What a grant's identity says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,20 +90,16 @@ fn usable(
     caller: &str,
     cluster: &str,
 ) -> Result<String, String> {
-    grant
-        .spec
-        .refresh_before()
-        .map_err(|error| error.to_string())?;
+    let request =
+        request::plan(&identity.spec, grant, cluster).map_err(|error| error.to_string())?;
     let seconds = grant.spec.duration_seconds;
-    if caller.contains(":assumed-role/") && seconds > CHAINED_SECONDS {
+    if caller::is_session(caller) && seconds > CHAINED_SECONDS {
         return Err(format!(
-            "durationSeconds: {seconds} is more than the {CHAINED_SECONDS} that AWS allows where the \
+            "spec.durationSeconds: {seconds} is more than the {CHAINED_SECONDS} that AWS allows where the \
              caller is itself a session ({caller}): write {CHAINED_SECONDS} or less, or use an \
              AwsIdentity with an access key"
         ));
     }
-    let request =
-        request::plan(&identity.spec, grant, cluster).map_err(|error| error.to_string())?;
     Ok(request::digest(identity, &request))
 }
 
@@ -236,7 +228,8 @@ mod tests {
             panic!()
         };
         assert!(
-            message.starts_with("durationSeconds: 3601") && message.contains("write 3600 or less")
+            message.starts_with("spec.durationSeconds: 3601")
+                && message.contains("write 3600 or less")
         );
         grant.spec.duration_seconds = 3_600;
         assert!(matches!(ask(&identity, &grant), Lookup::Ready { .. }));
@@ -250,7 +243,13 @@ mod tests {
             Lookup::Invalid { message, .. } => assert!(message.contains(field), "{message}"),
             other => panic!("{other:?}"),
         };
-        named(ask(&identity, &grant), "refreshBefore");
+        named(ask(&identity, &grant), "spec.refreshBefore: ");
+        grant = fixtures::grant();
+        grant.spec.secret_template = Some(alter_crds::grant::SecretTemplate {
+            labels: [("no label".to_owned(), String::new())].into(),
+            ..Default::default()
+        });
+        named(ask(&identity, &grant), "spec.secretTemplate.labels: ");
         grant = fixtures::grant();
         identity.spec.session = Some(SessionTemplate {
             name: Some("{cluster}-{grant}".to_owned()),

@@ -1,6 +1,5 @@
 //! Identities: whether AWS knows the operator by them, and as whom.
 
-pub(crate) mod check;
 pub(crate) mod controller;
 pub(crate) mod keys;
 pub(crate) mod plan;

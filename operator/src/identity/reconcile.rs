@@ -1,9 +1,6 @@
 //! One look at an identity.
 
-use super::{
-    check::check,
-    plan::{Found, Input, Plan, plan, project},
-};
+use super::plan::{Found, Input, Plan, plan, project};
 use crate::{
     clock,
     context::{Context, Guarded, Sessions},
@@ -69,7 +66,7 @@ pub(crate) async fn reconcile<S: Sessions>(
 fn decide<S>(identity: &AwsIdentity, context: &Context<S>) -> Plan {
     let uid = identity.uid().unwrap_or_default();
     let failure = context.failures.of(&uid, &tried(identity));
-    let invalid = check(&identity.spec, &context.cluster).err();
+    let invalid = identity.spec.check(&context.cluster).err();
     plan(&Input {
         generation: identity.metadata.generation,
         status: &old_status(identity),

@@ -236,12 +236,14 @@ fn template(grant: &AwsGrant) -> Option<&alter_crds::grant::SecretTemplate> {
     grant.spec.secret_template.as_ref()
 }
 
-/// The template's labels and annotations with Alter's own over them.
+/// The template's labels and annotations with Alter's own over them. Those that the API server would refuse
+/// are left out: no template may keep a session from being taken away.
 fn metadata_of(
     grant: &AwsGrant,
     annotations: impl IntoIterator<Item = (&'static str, String)>,
 ) -> ObjectMeta {
-    let template = template(grant).cloned().unwrap_or_default();
+    let template = template(grant).filter(|own| own.check().is_ok());
+    let template = template.cloned().unwrap_or_default();
     let mut labels = template.labels;
     labels.extend(own_labels(&grant.name_any()));
     let mut all = template.annotations;
@@ -333,23 +335,38 @@ mod tests {
     fn the_template_never_outranks_alters_own_marks() {
         let mut grant = fixtures::grant();
         let pair = |key: &str| BTreeMap::from([(key.to_owned(), "theirs".to_owned())]);
+        let mut with = |labels, annotations| {
+            grant.spec.secret_template = Some(alter_crds::grant::SecretTemplate {
+                labels,
+                annotations,
+                env: false,
+            });
+            let session = fixtures::session("2026-11-22T05:00:00Z");
+            serving(&grant, &session, "arn:r", "d", fixtures::now()).metadata
+        };
+        let metadata = with(pair("team"), pair("note"));
+        assert_eq!(metadata.labels.unwrap()["team"], "theirs");
+        assert_eq!(metadata.annotations.unwrap()["note"], "theirs");
+        let metadata = with(pair(label::MANAGED_BY), pair(secret::GRANT_UID));
+        assert_eq!(Facts::read(&metadata).unwrap().grant_uid, "g-1");
+        assert_eq!(metadata.labels.unwrap()[label::MANAGED_BY], label::OPERATOR);
+    }
+
+    #[test]
+    fn a_template_that_the_api_server_refuses_keeps_no_session_from_being_taken_away() {
+        let mut grant = fixtures::grant();
         grant.spec.secret_template = Some(alter_crds::grant::SecretTemplate {
-            labels: [pair("team"), pair(label::MANAGED_BY)]
-                .into_iter()
-                .flatten()
-                .collect(),
-            annotations: pair(secret::GRANT_UID),
+            labels: [("no label".to_owned(), String::new())].into(),
+            annotations: [("note".to_owned(), "x".repeat(300_000))].into(),
             env: false,
         });
-        let body = serving(
-            &grant,
-            &fixtures::session("2026-11-22T05:00:00Z"),
-            "arn:r",
-            "d",
-            fixtures::now(),
-        );
-        assert_eq!(Facts::read(&body.metadata).unwrap().grant_uid, "g-1");
-        assert_eq!(body.metadata.labels.unwrap()["team"], "theirs");
+        let revocation = Revocation {
+            reason: "Suspended".to_owned(),
+            message: "m".to_owned(),
+        };
+        let metadata = revoked(&grant, revocation, None, fixtures::now()).metadata;
+        assert_eq!(metadata.labels.unwrap().len(), 2);
+        assert!(!metadata.annotations.unwrap().contains_key("note"));
     }
 
     #[test]

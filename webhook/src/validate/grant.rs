@@ -1,17 +1,16 @@
 //! An `AwsGrant` that is created or whose spec changes.
 
-use super::{Invalid, at};
 use alter_crds::{
     AwsGrant, AwsGrantSpec, AwsIdentity, condition,
+    field::FieldError,
     grant::{NotAllowed, allows},
 };
-use alter_policy::{arn::RoleArn, name, refresh, tag};
+use alter_policy::{
+    caller::{self, CHAINED_SECONDS},
+    refresh,
+};
 use kube::ResourceExt;
 use std::collections::BTreeMap;
-
-/// STS's limit where the caller is itself an assumed role, in seconds.
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining>
-const CHAINED_LIMIT: i32 = 3_600;
 
 /// What a grant refers to, as far as it is known.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +50,9 @@ pub fn check(
     around: Surroundings<'_>,
 ) -> Result<Vec<String>, Denial> {
     let spec = &grant.spec;
-    check_fields(spec)?;
+    spec.check()?;
     if let Some(other) = around.same_secret {
-        return Err(Denial::Invalid(Invalid::new(
+        return Err(Denial::Invalid(FieldError::new(
             "spec.secretName",
             &format!(
                 "Secret {:?} is that of AwsGrant {other:?}: choose another name",
@@ -78,7 +77,7 @@ pub fn check(
 pub enum Denial {
     /// A field cannot be used.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] FieldError),
     /// The identity does not allow it.
     #[error("AwsIdentity {identity:?} does not allow this grant: {source}")]
     NotAllowed {
@@ -98,33 +97,6 @@ impl Denial {
             Self::NotAllowed { .. } => condition::reason::NOT_ALLOWED,
         }
     }
-}
-
-fn check_fields(spec: &AwsGrantSpec) -> Result<(), Invalid> {
-    RoleArn::parse(&spec.role_arn).map_err(at("spec.roleArn"))?;
-    name::check_region(&spec.region).map_err(at("spec.region"))?;
-    tag::check_all(&spec.tags).map_err(at("spec.tags"))?;
-    if let Some(external_id) = &spec.external_id {
-        name::check_external_id(external_id).map_err(at("spec.externalId"))?;
-    }
-    if let Some(session_name) = &spec.session_name {
-        name::check_session_name(session_name).map_err(at("spec.sessionName"))?;
-    }
-    // The error names the field itself.
-    let refresh_before = spec.refresh_before().map_err(|error| Invalid {
-        field: "spec".to_owned(),
-        problem: error.to_string(),
-    })?;
-    if refresh_before.is_some_and(|before| before >= spec.duration()) {
-        return Err(Invalid::new(
-            "spec.refreshBefore",
-            &format!(
-                "it must be shorter than spec.durationSeconds ({} s)",
-                spec.duration_seconds
-            ),
-        ));
-    }
-    Ok(())
 }
 
 fn check_identity(
@@ -169,12 +141,10 @@ fn check_identity(
             identity.name_any()
         ));
     }
-    let is_role = |arn: &String| arn.contains(":assumed-role/");
-    if spec.duration_seconds > CHAINED_LIMIT
-        && status.is_some_and(|status| status.arn.as_ref().is_some_and(is_role))
-    {
+    let arn = status.and_then(|status| status.arn.as_deref());
+    if spec.duration_seconds > CHAINED_SECONDS && arn.is_some_and(caller::is_session) {
         warnings.push(format!(
-            "spec.durationSeconds: AwsIdentity {name:?} is itself an assumed role, from which STS gives sessions of at most {CHAINED_LIMIT}: write that or less"
+            "spec.durationSeconds: AwsIdentity {name:?} is itself an assumed role, from which STS gives sessions of at most {CHAINED_SECONDS}: write that or less"
         ));
     }
     Ok(())
