@@ -11,7 +11,7 @@ use alter_crds::{
     AwsGrant,
     names::{label, secret},
 };
-use futures::{Stream, StreamExt, TryStreamExt, future};
+use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, Resource, ResourceExt,
@@ -65,7 +65,7 @@ pub(crate) async fn run<S: Sessions>(
             namespaces(&context, feeds.namespaces),
             of_namespace(&context),
         )
-        .watches_stream(secrets(&context, feeds.sweep), |object| of_secret(&object))
+        .reconcile_on(changed_secrets(&context, feeds.sweep))
         .reconcile_on(feeds.touched)
         .reconcile_all_on(feeds.led)
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
@@ -111,10 +111,11 @@ fn grants<S: Sessions>(
         .predicate_filter(edited, PredicateConfig::default())
 }
 
-fn secrets<S>(
+/// Grants whose Secret someone else changed.
+fn changed_secrets<S: Sessions>(
     context: &Arc<Context<S>>,
     sweep: Arc<Notify>,
-) -> impl Stream<Item = watcher::Result<PartialObjectMeta<Secret>>> + Send + use<S> {
+) -> impl Stream<Item = GrantRef> + Send + use<S> {
     let api: Api<PartialObjectMeta<Secret>> = Api::all(context.client.clone());
     let ours = format!(
         "{}={},{}",
@@ -122,18 +123,34 @@ fn secrets<S>(
         label::OPERATOR,
         secret::GRANT_LABEL
     );
-    let (index, synced) = (context.index.clone(), context.synced.clone());
+    let context = context.clone();
     let mut pending = Pending::new();
     watcher(api, paged().labels(&ours))
         .default_backoff()
-        .inspect_ok(move |event| {
-            index.apply(&mut pending, event);
+        .map(move |event| {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    tracing::warn!(%error, "the watch of sessions' Secrets broke: it begins anew");
+                    return Vec::new();
+                }
+            };
+            let changed = context.index.follow(&mut pending, &event);
             if matches!(event, watcher::Event::InitDone) {
-                synced.mark(Cache::Secrets);
+                context.synced.mark(Cache::Secrets);
             }
-            sweep.notify_one();
+            let mut owners = Vec::with_capacity(changed.len());
+            for ((namespace, _), facts) in changed {
+                let owner = ObjectRef::new(&facts.grant).within(&namespace);
+                let cached = context.grants.get(&owner);
+                if cached.is_none_or(|own| own.meta().uid.as_ref() != Some(&facts.grant_uid)) {
+                    sweep.notify_one();
+                }
+                owners.push(owner);
+            }
+            owners
         })
-        .touched_objects()
+        .flat_map(stream::iter)
 }
 
 fn namespaces<S>(
@@ -156,11 +173,6 @@ fn namespaces<S>(
             }
         })
         .touched_objects()
-}
-
-fn of_secret(secret: &PartialObjectMeta<Secret>) -> Option<GrantRef> {
-    let grant = secret.labels().get(secret::GRANT_LABEL)?;
-    Some(ObjectRef::new(grant).within(&secret.namespace()?))
 }
 
 fn of_namespace<S: Sessions>(

@@ -141,7 +141,7 @@ impl World {
                 metadata,
                 ..PartialObjectMeta::default()
             };
-            index.apply(&mut Pending::new(), &Event::Apply(object));
+            index.follow(&mut Pending::new(), &Event::Apply(object));
         }
         let (grants, mut writer) = reflector::store();
         writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(self.grant.clone()))));

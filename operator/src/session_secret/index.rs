@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Namespace and name.
-type Key = (String, String);
+pub(crate) type Key = (String, String);
 
 /// The facts of all Secrets that the watch has seen.
 #[derive(Debug, Default)]
@@ -21,25 +21,52 @@ pub(crate) struct Index {
 pub(crate) type Pending = HashMap<Key, Facts>;
 
 impl Index {
-    /// Follows a watch. `pending` holds a list while it comes in, so that what the list lacks goes.
-    pub(crate) fn apply(&self, pending: &mut Pending, event: &Event<PartialObjectMeta<Secret>>) {
+    /// Follows a watch; gives what is not as it was known: the facts before, after, or both. What this process
+    /// wrote itself comes back as it was known. `pending` holds a list while it comes in, so that what the
+    /// list lacks goes.
+    pub(crate) fn follow(
+        &self,
+        pending: &mut Pending,
+        event: &Event<PartialObjectMeta<Secret>>,
+    ) -> Vec<(Key, Facts)> {
         match event {
-            Event::Init => pending.clear(),
+            Event::Init => {
+                pending.clear();
+                Vec::new()
+            }
             Event::InitApply(object) => {
                 if let Ok(facts) = Facts::read(&object.metadata) {
                     pending.insert(key_of(object), facts);
                 }
+                Vec::new()
             }
             Event::InitDone => {
-                *self.write() = std::mem::take(pending);
+                let mut known = self.write();
+                let before = std::mem::replace(&mut *known, std::mem::take(pending));
+                let gone_or_changed = differing(&before, &known);
+                let new_or_changed = differing(&known, &before);
+                gone_or_changed.chain(new_or_changed).collect()
             }
-            Event::Apply(object) => match Facts::read(&object.metadata) {
-                Ok(facts) => {
-                    self.write().insert(key_of(object), facts);
+            Event::Apply(object) => {
+                let key = key_of(object);
+                let after = Facts::read(&object.metadata).ok();
+                let mut known = self.write();
+                let before = match &after {
+                    Some(facts) => known.insert(key.clone(), facts.clone()),
+                    None => known.remove(&key),
+                };
+                drop(known);
+                if before == after {
+                    return Vec::new();
                 }
-                Err(_) => self.forget(&key_of(object)),
-            },
-            Event::Delete(object) => self.forget(&key_of(object)),
+                let both = before.into_iter().chain(after);
+                both.map(|facts| (key.clone(), facts)).collect()
+            }
+            Event::Delete(object) => {
+                let key = key_of(object);
+                let before = self.write().remove(&key);
+                before.map(|facts| (key, facts)).into_iter().collect()
+            }
         }
     }
 
@@ -64,10 +91,6 @@ impl Index {
             .collect()
     }
 
-    fn forget(&self, key: &Key) {
-        self.write().remove(key);
-    }
-
     fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Key, Facts>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,6 +98,16 @@ impl Index {
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Key, Facts>> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What one holds and the other does not hold so.
+fn differing<'a>(
+    one: &'a HashMap<Key, Facts>,
+    other: &'a HashMap<Key, Facts>,
+) -> impl Iterator<Item = (Key, Facts)> + 'a {
+    one.iter()
+        .filter(|(key, facts)| other.get(*key) != Some(*facts))
+        .map(|(key, facts)| (key.clone(), facts.clone()))
 }
 
 fn key_of(object: &PartialObjectMeta<Secret>) -> Key {
@@ -96,33 +129,54 @@ mod tests {
         }
     }
 
+    fn names(changed: &[(Key, Facts)]) -> Vec<&str> {
+        changed.iter().map(|((_, name), _)| &**name).collect()
+    }
+
     #[test]
     fn follows_a_watch_and_drops_what_a_new_list_lacks() {
         let (index, mut pending) = (Index::default(), Pending::new());
-        index.apply(&mut pending, &Event::Init);
-        index.apply(&mut pending, &Event::InitApply(object("a")));
-        index.apply(&mut pending, &Event::InitApply(object("b")));
+        let mut follow = |event| index.follow(&mut pending, &event);
+        follow(Event::Init);
+        follow(Event::InitApply(object("a")));
+        follow(Event::InitApply(object("b")));
         assert!(
             index.get("team-a", "a").is_none(),
             "half a list decides nothing"
         );
-        index.apply(&mut pending, &Event::InitDone);
-        index.apply(&mut pending, &Event::Apply(object("c")));
-        index.apply(&mut pending, &Event::Delete(object("b")));
+        assert_eq!(follow(Event::InitDone).len(), 2);
+        assert_eq!(names(&follow(Event::Apply(object("c")))), ["c"]);
+        assert_eq!(names(&follow(Event::Delete(object("b")))), ["b"]);
         assert_eq!(index.pick(|_, _| true).len(), 2);
-        index.apply(&mut pending, &Event::Init);
-        index.apply(&mut pending, &Event::InitApply(object("c")));
-        index.apply(&mut pending, &Event::InitDone);
+        follow(Event::Init);
+        follow(Event::InitApply(object("c")));
+        assert_eq!(names(&follow(Event::InitDone)), ["a"], "a is gone");
         assert_eq!(index.pick(|_, _| true).len(), 1);
+    }
+
+    #[test]
+    fn what_this_process_wrote_itself_is_no_change() {
+        let (index, mut pending) = (Index::default(), Pending::new());
+        let written = Facts::read(&object("a").metadata).unwrap();
+        index.insert("team-a", "a", written);
+        let mut follow = |event| index.follow(&mut pending, &event);
+        assert_eq!(follow(Event::Apply(object("a"))), []);
+        let mut edited = object("a");
+        edited.annotations_mut().insert(
+            alter_crds::names::secret::INPUT_DIGEST.to_owned(),
+            "another".to_owned(),
+        );
+        assert_eq!(names(&follow(Event::Apply(edited))), ["a", "a"]);
     }
 
     #[test]
     fn a_secret_that_lost_its_marks_is_no_longer_known() {
         let (index, mut pending) = (Index::default(), Pending::new());
-        index.apply(&mut pending, &Event::Apply(object("a")));
+        index.follow(&mut pending, &Event::Apply(object("a")));
         let mut bare = object("a");
         bare.metadata.annotations = None;
-        index.apply(&mut pending, &Event::Apply(bare));
+        let changed = index.follow(&mut pending, &Event::Apply(bare));
+        assert_eq!(names(&changed), ["a"], "its grant hears of it");
         assert!(index.get("team-a", "a").is_none());
     }
 }

@@ -50,7 +50,7 @@ async fn pass(metadata: Value, grant: (u16, Value)) -> (Log, Duration, bool) {
     let index = Arc::new(Index::default());
     let object: PartialObjectMeta<Secret> =
         serde_json::from_value(json!({"metadata": metadata})).unwrap();
-    index.apply(&mut Pending::new(), &Event::Apply(object));
+    index.follow(&mut Pending::new(), &Event::Apply(object));
     let fence = Fence::new();
     fence.open(Instant::now(), clock::now());
     let sweep = Sweep {
