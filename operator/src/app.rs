@@ -130,7 +130,12 @@ fn work(
         failures: Failures::default(),
         stumbles: Stumbles::default(),
         rechecks: Rechecks::new(recheck),
-        publisher: Publisher::new(client.clone(), fence.clone(), args.pod_name.clone()),
+        publisher: Publisher::new(
+            client.clone(),
+            fence.clone(),
+            args.pod_name.clone(),
+            metrics.clone(),
+        ),
         metrics: metrics.clone(),
         cluster: args.cluster_name.clone(),
         min_interval: min_interval.unwrap_or(SignedDuration::MAX),

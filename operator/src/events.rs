@@ -1,6 +1,6 @@
 //! Events: what changed, told once where people look.
 
-use crate::lease::Fence;
+use crate::{event_budget::EventBudget, lease::Fence, metrics::Metrics};
 use alter_crds::{
     condition::{IDENTITY_READY, READY, REFRESHED, reason},
     names::OPERATOR,
@@ -11,7 +11,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta},
 };
 use kube::{Api, Client, api::PostParams};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What the operator was doing: a field that the API asks for.
 const ACTION: &str = "Reconcile";
@@ -65,21 +65,29 @@ pub(crate) struct Publisher {
     client: Client,
     fence: Fence,
     instance: String,
+    budget: Arc<EventBudget>,
+    metrics: Metrics,
 }
 
 impl Publisher {
     /// `instance` is the pod's name.
-    pub(crate) fn new(client: Client, fence: Fence, instance: String) -> Self {
+    pub(crate) fn new(client: Client, fence: Fence, instance: String, metrics: Metrics) -> Self {
         Self {
             client,
             fence,
             instance,
+            budget: Arc::new(EventBudget::new()),
+            metrics,
         }
     }
 
     /// Publishes what it can: an event that is lost changes nothing, as the condition says the same.
     pub(crate) async fn publish(&self, regarding: &ObjectReference, news: &[News], now: Timestamp) {
         for (index, one) in news.iter().enumerate() {
+            if !self.budget.take(one.warning, now) {
+                self.metrics.event_left_out();
+                continue;
+            }
             let event = event(regarding, one, &self.instance, (now, index));
             // Events of cluster-scoped objects live in the default namespace.
             let namespace = regarding.namespace.as_deref().unwrap_or("default");

@@ -7,6 +7,7 @@ mod certificate;
 mod clock;
 mod context;
 mod encoded;
+mod event_budget;
 mod events;
 #[cfg(test)]
 mod fixtures;

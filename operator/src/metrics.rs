@@ -21,6 +21,7 @@ pub(crate) struct Metrics {
     issued: Counter,
     failures: Family<Reason, Counter>,
     taken_away: Family<Reason, Counter>,
+    events_left_out: Counter,
     leading: Gauge,
 }
 
@@ -68,6 +69,11 @@ impl Metrics {
             "Sessions that were taken out of Secrets, by reason",
             self.taken_away.clone(),
         );
+        registry.register(
+            "events_left_out",
+            "Events that were not published, since many came at once",
+            self.events_left_out.clone(),
+        );
         registry.register("leader", "1 while this replica leads", self.leading.clone());
     }
 
@@ -87,6 +93,10 @@ impl Metrics {
 
     pub(crate) fn taken_away(&self, reason: &'static str) {
         self.taken_away.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn event_left_out(&self) {
+        self.events_left_out.inc();
     }
 
     pub(crate) fn leads(&self, leads: bool) {

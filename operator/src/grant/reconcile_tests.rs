@@ -163,7 +163,12 @@ impl World {
         }
         Arc::new(Context {
             writer: Writer::new(client.clone(), fence.clone()),
-            publisher: Publisher::new(client.clone(), fence.clone(), "pod".to_owned()),
+            publisher: Publisher::new(
+                client.clone(),
+                fence.clone(),
+                "pod".to_owned(),
+                Metrics::default(),
+            ),
             client,
             fence,
             synced,
