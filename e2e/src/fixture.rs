@@ -2,6 +2,7 @@
 
 use crate::{Failure, TestNamespace, kubectl, wait};
 use alter_crds::{AwsGrant, AwsIdentity, condition};
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
 /// Secret of the installation's namespace with the key of the emulator's user `alter`.
@@ -13,15 +14,18 @@ pub const ROLE: &str = "arn:aws:iam::000000000000:role/team-a-app";
 /// A role that exists and lets nobody assume it.
 pub const DENIED_ROLE: &str = "arn:aws:iam::000000000000:role/denied";
 
-/// Image of the pods that run Python, boto3 and the AWS CLI.
+/// The variable with the image of the pods that run Python, boto3 and the AWS CLI.
+pub const PYTHON_IMAGE: &str = "ALTER_E2E_PYTHON_IMAGE";
+
+/// Image of the pods that run Python, boto3 and the AWS CLI; empty where nobody said, which no test begins
+/// with.
 #[must_use]
 #[allow(
     clippy::disallowed_methods,
     reason = "a test has no arguments; e2e/run sets it"
 )]
 pub fn python_image() -> String {
-    std::env::var("ALTER_E2E_PYTHON_IMAGE")
-        .unwrap_or_else(|_| "set-ALTER_E2E_PYTHON_IMAGE".to_owned())
+    std::env::var(PYTHON_IMAGE).unwrap_or_default()
 }
 
 /// An identity of the namespace's name, which allows it every role of the emulator's account.
@@ -85,7 +89,7 @@ spec:
   containers:
   - name: app
     image: {image}
-    imagePullPolicy: IfNotPresent
+    imagePullPolicy: Never
     securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}, readOnlyRootFilesystem: true}}
     env:
     - {{name: AWS_ENDPOINT_URL, value: "{AWS_ENDPOINT}"}}
@@ -123,18 +127,24 @@ impl TestNamespace {
     /// Applies the namespace's identity and waits until AWS knows it.
     pub async fn identity(&self) -> Result<(), Failure> {
         self.apply(&identity(&self.name)).await?;
-        self.identity_is(true, "Ready").await
+        self.identity_is(true, "").await
     }
 
     /// Waits until the namespace's identity is ready, or is not, with `why` in reason or message.
     pub async fn identity_is(&self, ready: bool, why: &'static str) -> Result<(), Failure> {
         let identities: Api<AwsIdentity> = Api::all(self.client.clone());
+        let what = format!("Ready={ready} {why}");
         let seen = move |identity: Option<&AwsIdentity>| {
-            let status = identity.and_then(|identity| identity.status.as_ref());
-            status
-                .is_some_and(|status| says(&status.conditions, ready, if ready { "" } else { why }))
+            let Some(identity) = identity else {
+                return false;
+            };
+            let Some(status) = &identity.status else {
+                return false;
+            };
+            status.observed_generation == identity.metadata.generation
+                && says(&status.conditions, ready, why)
         };
-        wait::until(&identities, &self.name, why, seen)
+        wait::until(&identities, &self.name, &what, seen)
             .await
             .map(|_| ())
     }
@@ -169,6 +179,18 @@ impl TestNamespace {
         };
         let found = wait::until(&grants, name, &what, seen).await?;
         found.ok_or_else(|| format!("{name}: gone").into())
+    }
+
+    /// Waits until a session's Secret holds `grant.json` alone.
+    pub async fn taken_away(&self, secret: &str) -> Result<(), Failure> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.name);
+        let seen = |secret: Option<&Secret>| {
+            let data = secret.and_then(|secret| secret.data.as_ref());
+            data.is_some_and(|data| data.keys().eq(["grant.json"]))
+        };
+        wait::until(&secrets, secret, "grant.json alone", seen)
+            .await
+            .map(|_| ())
     }
 
     /// Applies a pod and waits until it is ready.

@@ -1,6 +1,6 @@
 //! A namespace and an identity of its own for each test; everything in it is shown when the test fails.
 
-use crate::{Failure, kubectl, leak::Witness};
+use crate::{Failure, fixture, kubectl, leak, system::SYSTEM_NAMESPACE, witness::Witness};
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -31,6 +31,10 @@ where
     F: FnOnce(TestNamespace) -> Fut,
     Fut: Future<Output = Result<(), Failure>>,
 {
+    if fixture::python_image().is_empty() {
+        let name = fixture::PYTHON_IMAGE;
+        return Err(format!("{name} names no image: run these tests by `make e2e`").into());
+    }
     // A provider may be there already, from another test of this program.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = Client::try_default().await?;
@@ -81,8 +85,9 @@ fn namespace(name: &str, labels: &[(&str, &str)]) -> Namespace {
 
 /// Shows what a person would look at, Secrets left out.
 async fn show(namespace: &str) {
-    let commands: [&[&str]; 6] = [
-        &["get", "pods,awsgrants", "-n", namespace, "-o", "wide"],
+    let commands: [&[&str]; 9] = [
+        &["get", "nodes,pods", "-A", "-o", "wide"],
+        &["get", "awsgrants", "-n", namespace, "-o", "wide"],
         &["get", "awsgrants", "-n", namespace, "-o", "yaml"],
         &["get", "awsidentity", namespace, "-o", "yaml"],
         &[
@@ -94,10 +99,12 @@ async fn show(namespace: &str) {
             ".lastTimestamp",
         ],
         &["describe", "pods", "-n", namespace],
+        &["describe", "pods", "-n", SYSTEM_NAMESPACE],
+        &["get", "events", "-n", SYSTEM_NAMESPACE],
         &[
             "logs",
             "-n",
-            crate::SYSTEM_NAMESPACE,
+            SYSTEM_NAMESPACE,
             "-l",
             "app.kubernetes.io/name=alter",
             "--prefix",
@@ -111,7 +118,7 @@ async fn show(namespace: &str) {
             .unwrap_or_else(|error| error.to_string());
         eprintln!("--- kubectl {}\n{shown}", command.join(" "));
     }
-    for text in crate::leak::pod_logs(namespace).await.unwrap_or_default() {
-        eprintln!("--- log\n{text}");
+    for leak::Text { place, text } in leak::pod_logs(namespace).await.unwrap_or_default() {
+        eprintln!("--- {place}\n{text}");
     }
 }

@@ -1,9 +1,10 @@
-//! What cannot be right is refused at once, with the field and the mend.
+//! What cannot be right is refused at once, with the field and the mend; what is right goes on beside it.
 
 use alter_e2e::{
     Failure, TestNamespace,
-    fixture::{IDLE, grant, grant_of, identity, python_pod},
-    with_temp_namespace,
+    app::with_served_app,
+    fixture::{AWS_ENDPOINT, IDLE, grant, grant_of, identity, python_pod},
+    wait,
 };
 
 async fn refused(here: &TestNamespace, yaml: &str, expected: &[&str]) -> Result<(), Failure> {
@@ -17,13 +18,19 @@ async fn refused(here: &TestNamespace, yaml: &str, expected: &[&str]) -> Result<
     Ok(())
 }
 
+/// The good grant beside the bad ones is served, and its like can be made.
+async fn others_go_on(here: &TestNamespace) -> Result<(), Failure> {
+    here.is_served("app").await?;
+    here.ready_grant("another", "").await.map(|_| ())
+}
+
 #[tokio::test]
 async fn grants() -> Result<(), Failure> {
-    with_temp_namespace("bad-grant", &[], async |here| {
-        here.identity().await?;
+    with_served_app("bad-grant", "process", async |here| {
         for (spec, expected) in [
             ("  durationSeconds: 899", ["durationSeconds", "900"]),
             ("  durationSeconds: 43201", ["durationSeconds", "43200"]),
+            ("  durationSeconds: soon", ["durationSeconds", "integer"]),
             ("  refreshBefore: soon", ["refreshBefore", "30m"]),
             ("  refreshBefore: 2h", ["refreshBefore", "durationSeconds"]),
             ("  sessionName: a b", ["sessionName", "letters"]),
@@ -31,6 +38,7 @@ async fn grants() -> Result<(), Failure> {
             ("  externalId: a", ["externalId", "2 to 1224"]),
             ("  externalId: own", ["externalId", "FromGrant"]),
             ("  tags: {Alter-Namespace: other}", ["tags", "reserved"]),
+            ("  tags: {\"aws:x\": other}", ["tags", "reserved"]),
             ("  tags: {owner: me}", ["tags", "tagKeys"]),
             ("  tags: {owner: \"a;b\"}", ["tags", "owner"]),
             ("  deliveries: [proxy]", ["deliveries", "process"]),
@@ -41,6 +49,10 @@ async fn grants() -> Result<(), Failure> {
             ),
             ("  secretName: Not_A_Name", ["secretName", "should match"]),
             (
+                "  secretName: bedrock-aws",
+                ["spec.secretName", "choose another name"],
+            ),
+            (
                 "  secretTemplate: {labels: {alter.dev/grant: x}}",
                 ["labels", "Alter's own"],
             ),
@@ -48,9 +60,10 @@ async fn grants() -> Result<(), Failure> {
                 "  secretTemplate: {annotations: {alter.dev/grant-uid: x}}",
                 ["annotations", "Alter's own"],
             ),
+            ("  suspend: maybe", ["suspend", "boolean"]),
             ("  nonsense: true", ["nonsense", "unknown field"]),
         ] {
-            refused(&here, &grant(&here.name, "bad", spec), &expected).await?;
+            refused(here, &grant(&here.name, "bad", spec), &expected).await?;
         }
         for role in [
             "nonsense",
@@ -58,74 +71,133 @@ async fn grants() -> Result<(), Failure> {
             "arn:aws:iam::111122223333:user/a",
             "arn:aws:iam::000000000000:role/*",
         ] {
-            refused(
-                &here,
-                &grant_of(&here.name, "bad", role, ""),
-                &["roleArn", "arn:aws:iam::111122223333:role/name"],
-            )
-            .await?;
+            let mend = ["roleArn", "arn:aws:iam::111122223333:role/name"];
+            refused(here, &grant_of(&here.name, "bad", role, ""), &mend).await?;
         }
-        refused(
-            &here,
-            &grant(&here.name, "bad", "").replace("us-east-1", "moon"),
-            &["region", "us-east-1"],
-        )
-        .await?;
-        refused(
-            &here,
-            &grant(&here.name, "with.dot", ""),
-            &["metadata.name", "at most 50"],
-        )
-        .await?;
-        refused(
-            &here,
-            &grant(&here.name, &"x".repeat(51), ""),
-            &["metadata.name", "at most 50"],
-        )
-        .await?;
-        let unknown = grant(&here.name, "unknown", "")
-            .replace(&format!("identity: {}", here.name), "identity: nobody");
-        let said = here.apply(&unknown).await?;
-        assert!(
-            said.contains("Warning") && said.contains("nobody"),
-            "{said}"
-        );
-        here.grant_is("unknown", false, "IdentityNotFound")
-            .await
-            .map(|_| ())
+        let good = grant(&here.name, "bad", "");
+        let identity = format!("identity: {}", here.name);
+        for (bad, expected) in [
+            (good.replace("us-east-1", "moon"), ["region", "us-east-1"]),
+            (
+                good.replace(&identity, "identity: \"\""),
+                ["identity", "at least 1"],
+            ),
+            (
+                grant(&here.name, "with.dot", ""),
+                ["metadata.name", "at most 50"],
+            ),
+            (
+                grant(&here.name, &"x".repeat(51), ""),
+                ["metadata.name", "at most 50"],
+            ),
+        ] {
+            refused(here, &bad, &expected).await?;
+        }
+        // What may come later is no error, and says what is waited for.
+        for (name, unknown) in [("unknown", "nobody"), ("malformed", "No_Name")] {
+            let yaml = good.replace("name: bad", &format!("name: {name}"));
+            let said = here
+                .apply(&yaml.replace(&identity, &format!("identity: {unknown}")))
+                .await?;
+            assert!(said.contains("Warning") && said.contains(unknown), "{said}");
+            here.grant_is(name, false, "IdentityNotFound").await?;
+            here.grant_is(name, false, "spec.identity").await?;
+        }
+        others_go_on(here).await
     })
     .await
 }
 
 #[tokio::test]
 async fn identities() -> Result<(), Failure> {
-    with_temp_namespace("bad-identity", &[], async |here| {
-        let with = |from: &str, to: &str| identity(&here.name).replace(from, to);
-        let session = |session: &str| {
-            format!(
-                "{}\n  session: {session}\n",
-                identity(&here.name).trim_end()
-            )
-        };
+    with_served_app("bad-identity", "process", async |here| {
+        // Under a name of its own: the good one serves the grant.
+        let good = identity(&here.name).replacen(&here.name, "bad-identity", 1);
+        let with = |from: &str, to: &str| good.replace(from, to);
+        let session = |session: &str| format!("{}\n  session: {session}\n", good.trim_end());
+        let rule = |rule: &str| format!("{}\n    {rule}\n", good.trim_end());
+        let namespaces = format!("namespaces: {{names: [{}]}}", here.name);
+        let key = "{accessKey: {secretRef: {name: aws-access-key}}}";
         for (yaml, expected) in [
             (
-                with(
-                    "credentials: {accessKey",
-                    "credentials: {ambient: {}, accessKey",
-                ),
-                ["credentials", "exactly one"],
+                with("{accessKey:", "{ambient: {}, accessKey:"),
+                ["spec.credentials", "exactly one"],
+            ),
+            (with(key, "{}"), ["spec.credentials", "exactly one"]),
+            (
+                with(key, "{accessKey: {}}"),
+                ["spec.credentials.accessKey.secretRef", "Required"],
+            ),
+            (
+                with("aws-access-key", "Not_A_Name"),
+                ["spec.credentials.accessKey.secretRef.name", "should match"],
+            ),
+            (
+                with("aws-access-key", "\"\""),
+                ["spec.credentials.accessKey.secretRef.name", "at least 1"],
             ),
             (
                 with("http://ministack", "ministack"),
                 ["endpoints.sts", "https://sts."],
             ),
-            (with("us-east-1", "moon"), ["region", "us-east-1"]),
+            (
+                with(AWS_ENDPOINT, "no url"),
+                ["endpoints.sts", "https://sts."],
+            ),
+            (with("http://", "ftp://"), ["endpoints.sts", "https://sts."]),
+            (
+                with("http://", "http://user:word@"),
+                ["spec.endpoints.sts", "remove what is before the @"],
+            ),
+            (with("us-east-1", "moon"), ["spec.region", "us-east-1"]),
             (
                 with(
                     "arn:aws:iam::000000000000:role/*",
                     "arn:aws:iam::*:nonsense",
                 ),
-                ["allow[0]", "role"],
+                ["spec.allow[0].roleArns[0]", "role"],
+            ),
+            (
+                with("[\"arn:aws:iam::000000000000:role/*\"]", "[]"),
+                ["spec.allow[0].roleArns", "at least 1"],
+            ),
+            (
+                with(&namespaces, "namespaces: {}"),
+                ["spec.allow[0].namespaces", "write names, or a selector"],
+            ),
+            (
+                with(&namespaces, "namespaces: {names: []}"),
+                ["spec.allow[0].namespaces.names", "at least 1"],
+            ),
+            (
+                with(
+                    &namespaces,
+                    "namespaces: {selector: {matchExpressions: [{key: team, operator: NotIn}]}}",
+                ),
+                [
+                    "spec.allow[0].namespaces.selector",
+                    "write those that the label may have",
+                ],
+            ),
+            (
+                rule("maxDurationSeconds: 899"),
+                ["spec.allow[0].maxDurationSeconds", "900"],
+            ),
+            (
+                rule("maxDurationSeconds: 43201"),
+                ["spec.allow[0].maxDurationSeconds", "43200"],
+            ),
+            (
+                rule("externalId: own"),
+                ["spec.allow[0].externalId", "\"FromGrant\""],
+            ),
+            (
+                rule("sessionName: own"),
+                ["spec.allow[0].sessionName", "\"FromGrant\""],
+            ),
+            (
+                rule("tagKeys: [Kubernetes-Namespace]"),
+                ["spec.allow[0].tagKeys[0]", "reserved"],
             ),
             (
                 session("{name: \"{pod}\"}"),
@@ -141,21 +213,26 @@ async fn identities() -> Result<(), Failure> {
                 ["session.externalId", "letters"],
             ),
         ] {
-            refused(&here, &yaml, &expected).await?;
+            refused(here, &yaml, &expected).await?;
         }
-        Ok(())
+        others_go_on(here).await
     })
     .await
 }
 
 #[tokio::test]
 async fn annotations() -> Result<(), Failure> {
-    with_temp_namespace("bad-pod", &[], async |here| {
-        here.identity().await?;
-        here.ready_grant("bedrock", "").await?;
+    with_served_app("bad-pod", "process", async |here| {
         for (annotations, expected) in [
             ("alter.dev/grant: \"\"", ["alter.dev/grant", "name"]),
+            ("alter.dev/grant: \" , \"", ["alter.dev/grant", "name"]),
             ("alter.dev/grant: Bad_Name", ["alter.dev/grant", "Bad_Name"]),
+            ("alter.dev/grant: with.dot", ["alter.dev/grant", "with.dot"]),
+            ("alter.dev/grant: \"-a\"", ["alter.dev/grant", "\"-a\""]),
+            (
+                "alter.dev/grant: \"bedrock,\"",
+                ["alter.dev/grant", "remove the comma"],
+            ),
             (
                 "alter.dev/grant: \"bedrock,bedrock\"",
                 ["alter.dev/grant", "bedrock"],
@@ -177,9 +254,24 @@ async fn annotations() -> Result<(), Failure> {
                 ["alter.dev/conflict", "keep"],
             ),
         ] {
-            refused(&here, &python_pod("bad", annotations, IDLE), &expected).await?;
+            refused(here, &python_pod("bad", annotations, IDLE), &expected).await?;
         }
-        Ok(())
+        // A grant that may come later is no error: the pod waits, and says for what.
+        let said = here
+            .apply(&python_pod("waits", "alter.dev/grant: unknown", IDLE))
+            .await?;
+        assert!(
+            said.contains("Warning") && said.contains("\"unknown\""),
+            "{said}"
+        );
+        wait::until_found("an event that names the Secret", async || {
+            let about = "involvedObject.name=waits,type=Warning";
+            let events = ["get", "events", "-n", &here.name, "--field-selector", about];
+            let events = alter_e2e::kubectl::run(&events).await?;
+            Ok(events.contains("unknown-aws").then_some(()))
+        })
+        .await?;
+        others_go_on(here).await
     })
     .await
 }

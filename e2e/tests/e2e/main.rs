@@ -1,10 +1,14 @@
 //! Tests of an installed chart on a real cluster, each in a namespace of its own. `make e2e` runs them.
 
 mod bad_input;
+mod deletion;
 mod disruption;
+mod expiry;
+mod leak;
 mod pods;
 mod reinvocation;
 mod renewal;
 mod rules;
 mod sdk;
+mod sts;
 mod taking_away;

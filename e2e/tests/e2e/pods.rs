@@ -2,42 +2,13 @@
 
 use alter_e2e::{
     Failure, TestNamespace,
+    app::{WHO, with_grant},
     fixture::{AWS_ENDPOINT, IDLE, grant, python_image, python_pod},
     kubectl, wait, with_temp_namespace,
 };
 
-const WHO: &str = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])";
-
-async fn with_grant(
-    test: &str,
-    labels: &[(&str, &str)],
-    body: impl AsyncFnOnce(TestNamespace) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    with_temp_namespace(test, labels, async |here| {
-        here.identity().await?;
-        here.ready_grant("bedrock", "").await?;
-        body(here).await
-    })
-    .await
-}
-
-async fn works(here: &TestNamespace, pod: &str) -> Result<(), Failure> {
-    let arn = here.python(pod, WHO).await?;
-    assert!(arn.contains("assumed-role/team-a-app/"), "{arn}");
-    Ok(())
-}
-
 async fn field(here: &TestNamespace, pod: &str, path: &str) -> Result<String, Failure> {
-    kubectl::run(&[
-        "get",
-        "pod",
-        pod,
-        "-n",
-        &here.name,
-        "-o",
-        &format!("jsonpath={{{path}}}"),
-    ])
-    .await
+    kubectl::field(&here.name, "pod", pod, path).await
 }
 
 #[tokio::test]
@@ -62,7 +33,7 @@ async fn two_grants_are_two_profiles() -> Result<(), Failure> {
     with_grant("two-grants", &[], async |here| {
         here.ready_grant("second", "").await?;
         here.ready_pod("app", &python_pod("app", "alter.dev/grant: \"bedrock,second\"", IDLE)).await?;
-        works(&here, "app").await?;
+        here.is_served("app").await?;
         let script = "import boto3\nfor p in (None, 'bedrock', 'second'): print(boto3.Session(profile_name=p).client('sts').get_caller_identity()['Arn'])";
         let arns = here.python("app", script).await?;
         let ends: Vec<_> = arns.lines().filter_map(|arn| arn.rsplit('.').next()).collect();
@@ -82,7 +53,7 @@ async fn init_containers_have_credentials_too() -> Result<(), Failure> {
   initContainers:
   - name: first
     image: {image}
-    imagePullPolicy: IfNotPresent
+    imagePullPolicy: Never
     securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
     env: [{{name: AWS_ENDPOINT_URL, value: "{AWS_ENDPOINT}"}}]
     command: [python3, -c, "{WHO}"]
@@ -133,7 +104,7 @@ async fn a_restricted_namespace_takes_the_injected_pod() -> Result<(), Failure> 
             let annotations = format!("alter.dev/grant: bedrock, alter.dev/delivery: {delivery}");
             here.ready_pod(delivery, &python_pod(delivery, &annotations, IDLE))
                 .await?;
-            works(&here, delivery).await?;
+            here.is_served(delivery).await?;
         }
         Ok(())
     })
@@ -152,7 +123,7 @@ async fn a_pod_that_runs_as_root_works() -> Result<(), Failure> {
                 .trim_end(),
             "0"
         );
-        works(&here, "app").await
+        here.is_served("app").await
     })
     .await
 }
@@ -163,9 +134,9 @@ async fn the_quality_of_service_stays() -> Result<(), Failure> {
         let resources = "resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {cpu: 50m, memory: 64Mi}}\n    env:";
         let guaranteed = python_pod("guaranteed", "alter.dev/grant: bedrock", IDLE).replace("env:", resources);
         here.ready_pod("guaranteed", &guaranteed).await?;
-        assert_eq!(field(&here, "guaranteed", ".status.qosClass").await?, "Guaranteed");
+        assert_eq!(field(here, "guaranteed", ".status.qosClass").await?, "Guaranteed");
         here.ready_pod("besteffort", &python_pod("besteffort", "alter.dev/grant: bedrock", IDLE)).await?;
-        assert_eq!(field(&here, "besteffort", ".status.qosClass").await?, "BestEffort");
+        assert_eq!(field(here, "besteffort", ".status.qosClass").await?, "BestEffort");
         Ok(())
     })
     .await
@@ -176,7 +147,7 @@ async fn a_limit_range_does_not_stand_in_the_way() -> Result<(), Failure> {
     with_grant("limit-range", &[], async |here| {
         here.apply("apiVersion: v1\nkind: LimitRange\nmetadata: {name: limits}\nspec: {limits: [{type: Container, default: {cpu: 100m, memory: 128Mi}, defaultRequest: {cpu: 10m, memory: 32Mi}, min: {memory: 8Mi}}]}").await?;
         here.ready_pod("app", &python_pod("app", "alter.dev/grant: bedrock", IDLE)).await?;
-        works(&here, "app").await
+        here.is_served("app").await
     })
     .await
 }

@@ -2,13 +2,12 @@
 
 use alter_e2e::{
     Failure, TestNamespace,
+    app::WHO,
     fixture::{AWS_ENDPOINT, IDLE, python_image, python_pod},
     kubectl, wait, with_temp_namespace,
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
-
-const WHO: &str = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])";
 
 /// A webhook in a few lines: adds the container `late` to pods that lack it.
 const SERVER: &str = r"
@@ -39,7 +38,7 @@ async fn start_other_webhook(here: &TestNamespace) -> Result<(), Failure> {
     let late = json!({
         "name": "late",
         "image": python_image(),
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": "Never",
         "command": ["python3", "-c", IDLE],
         "env": [{"name": "AWS_ENDPOINT_URL", "value": AWS_ENDPOINT}],
     });
@@ -52,7 +51,7 @@ async fn start_other_webhook(here: &TestNamespace) -> Result<(), Failure> {
         "spec": {
             "terminationGracePeriodSeconds": 1,
             "containers": [{
-                "name": "late", "image": python_image(), "imagePullPolicy": "IfNotPresent",
+                "name": "late", "image": python_image(), "imagePullPolicy": "Never",
                 "command": ["python3", "-c", SERVER],
                 "env": [{"name": "LATE", "value": late.to_string()}],
                 "readinessProbe": {"tcpSocket": {"port": 8443}, "periodSeconds": 1},

@@ -3,7 +3,7 @@
 use alter_e2e::{
     Failure,
     fixture::{IDLE, python_pod},
-    kubectl, with_temp_namespace,
+    with_temp_namespace,
 };
 
 /// Takes credentials anew for each call until three access keys were seen; any failed call ends it.
@@ -25,12 +25,14 @@ print(len(seen))
 async fn three_access_keys_pass_without_a_failed_call_or_a_restart() -> Result<(), Failure> {
     with_temp_namespace("renewal", &[], async |here| {
         here.identity().await?;
-        here.ready_grant("fast", "  durationSeconds: 900\n  refreshBefore: 14m57s").await?;
-        here.ready_pod("app", &python_pod("app", "alter.dev/grant: fast", IDLE)).await?;
+        here.ready_grant("fast", "  durationSeconds: 900\n  refreshBefore: 14m57s")
+            .await?;
+        here.ready_pod("app", &python_pod("app", "alter.dev/grant: fast", IDLE))
+            .await?;
+        let life = here.life_of("app").await?;
         assert_eq!(here.python("app", THREE_KEYS).await?.trim_end(), "3");
-        let path = "jsonpath={.status.initContainerStatuses[*].restartCount} {.status.containerStatuses[*].restartCount}";
-        let restarts = kubectl::run(&["get", "pod", "app", "-n", &here.name, "-o", path]).await?;
-        assert_eq!(restarts, "0 0");
+        assert_eq!(here.life_of("app").await?, life, "the app was left alone");
+        assert!(life.ends_with(" 0 0"), "{life}");
         Ok(())
     })
     .await

@@ -2,9 +2,11 @@
 
 use alter_crds::{AwsGrant, condition};
 use alter_e2e::{
-    Failure, SYSTEM_NAMESPACE,
+    Failure,
     fixture::{ACCESS_KEY_SECRET, DENIED_ROLE, grant, grant_of, identity},
-    kubectl, wait, with_temp_namespace,
+    kubectl,
+    system::SYSTEM_NAMESPACE,
+    wait, with_temp_namespace,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;

@@ -2,11 +2,10 @@
 
 use alter_e2e::{
     Failure,
-    fixture::{AWS_ENDPOINT, IDLE, python_pod},
-    kubectl, wait, with_temp_namespace,
+    app::{WHO, with_grant, with_served_app},
+    fixture::{AWS_ENDPOINT, python_pod},
+    kubectl, wait,
 };
-
-const WHO: &str = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])";
 
 const CONVERSE: &str = r"
 import boto3
@@ -25,12 +24,7 @@ print(s3.get_object(Bucket='alter-e2e', Key='a/b c+d')['Body'].read().decode())
 ";
 
 async fn boto3_works(delivery: &str) -> Result<(), Failure> {
-    with_temp_namespace(&format!("boto3-{delivery}"), &[], async |here| {
-        here.identity().await?;
-        here.ready_grant("bedrock", "").await?;
-        let annotations = format!("alter.dev/grant: bedrock, alter.dev/delivery: {delivery}");
-        here.ready_pod("app", &python_pod("app", &annotations, IDLE))
-            .await?;
+    with_served_app(&format!("boto3-{delivery}"), delivery, async |here| {
         let arn = here.python("app", WHO).await?;
         let expected = format!("assumed-role/team-a-app/alter.{}.bedrock", here.name);
         assert!(arn.trim_end().ends_with(&expected), "{arn}");
@@ -75,9 +69,7 @@ async fn boto3_and_the_cli_work_with_endpoint() -> Result<(), Failure> {
 /// A static program in an image without anything else, on the default chain of the AWS SDK for Rust.
 #[tokio::test]
 async fn a_program_without_a_shell_works_with_endpoint() -> Result<(), Failure> {
-    with_temp_namespace("scratch", &[], async |here| {
-        here.identity().await?;
-        here.ready_grant("bedrock", "").await?;
+    with_grant("scratch", &[], async |here| {
         here.apply(&format!(
             r#"
 apiVersion: v1
@@ -101,6 +93,31 @@ spec:
             succeeded && said.contains("assumed-role/team-a-app/"),
             "{said}"
         );
+        Ok(())
+    })
+    .await
+}
+
+/// The pod's own first process, and eight more that it starts at once: each is an SDK of its own.
+const PROCESSES: &str = r"
+import boto3, subprocess, sys
+who = 'import boto3; print(boto3.client(\'sts\').get_caller_identity()[\'Arn\'])'
+exec(who)
+more = [subprocess.Popen([sys.executable, '-c', who]) for _ in range(8)]
+sys.exit(max(one.wait() for one in more))
+";
+
+#[tokio::test]
+async fn every_process_of_a_pod_has_the_session() -> Result<(), Failure> {
+    with_grant("processes", &[], async |here| {
+        here.apply(&python_pod("app", "alter.dev/grant: bedrock", PROCESSES))
+            .await?;
+        let succeeded = wait::pod_ended(&here.client, &here.name, "app").await?;
+        let said = kubectl::run(&["logs", "app", "-n", &here.name, "-c", "app"]).await?;
+        assert!(succeeded, "{said}");
+        let expected = format!("assumed-role/team-a-app/alter.{}.bedrock", here.name);
+        // Their lines may run into each other.
+        assert_eq!(said.matches(&expected).count(), 9, "{said}");
         Ok(())
     })
     .await

@@ -2,111 +2,134 @@
 
 use alter_e2e::{
     Failure, TestNamespace,
+    app::with_served_app,
     fixture::{IDLE, grant, python_pod},
-    kubectl, wait, with_temp_namespace,
+    kubectl, wait,
 };
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 
-const HELPER: [&str; 2] = ["/var/run/alter/bin/credential-process", "bedrock"];
+/// What the endpoint answers to an SDK: status, content type, body.
+const ASK: &str = r"
+import os, urllib.error, urllib.request
+token = open(os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE']).read()
+ask = urllib.request.Request(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'], headers={'Authorization': token})
+try:
+    answer = urllib.request.urlopen(ask)
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.status, answer.headers['Content-Type'], answer.read().decode())
+";
 
-/// Waits until the helper exits as expected, and gives what it then said.
-async fn helper(here: &TestNamespace, serves: bool) -> Result<kubectl::Output, Failure> {
-    let what = if serves {
-        "the helper serves"
-    } else {
-        "the helper refuses"
-    };
-    wait::until_found(what, async || {
-        let output = kubectl::exec(&here.name, "app", "app", &HELPER).await?;
-        Ok((output.success == serves).then_some(output))
-    })
-    .await
-}
-
-fn keys(secret: Option<&Secret>) -> Vec<&str> {
-    let data = secret.and_then(|secret| secret.data.as_ref());
-    data.map(|data| data.keys().map(String::as_str).collect())
-        .unwrap_or_default()
-}
-
-/// Waits until the Secret holds `grant.json` alone.
-async fn taken_away(here: &TestNamespace) -> Result<(), Failure> {
-    let secrets: Api<Secret> = Api::namespaced(here.client.clone(), &here.name);
-    let seen = |secret: Option<&Secret>| keys(secret) == ["grant.json"];
-    wait::until(&secrets, "bedrock-aws", "grant.json alone", seen)
-        .await
-        .map(|_| ())
-}
-
-fn one_clear_line(output: &kubectl::Output, reason: &str) {
+/// The helper refuses: nothing to standard output, exit code 1, and one line that says why.
+fn one_clear_line(output: &kubectl::Output, parts: &[&str]) {
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert_eq!(output.stdout, "");
     let lines: Vec<_> = output
         .stderr
         .lines()
-        .filter(|line| !line.contains("command terminated"))
+        // kubectl's own.
+        .filter(|line| !line.starts_with("command terminated"))
         .collect();
-    assert!(lines.len() == 1 && lines[0].contains(reason), "{output:?}");
-    assert_eq!(output.stdout, "");
+    assert_eq!(lines.len(), 1, "{output:?}");
+    for part in [&["alter-credential-process: grant bedrock: "], parts].concat() {
+        assert!(lines[0].contains(part), "{part} is not in {}", lines[0]);
+    }
 }
 
-async fn with_served_app(
-    test: &str,
-    body: impl AsyncFnOnce(&TestNamespace) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    with_temp_namespace(test, &[], async |here| {
-        here.identity().await?;
-        here.ready_grant("bedrock", "").await?;
-        here.ready_pod("app", &python_pod("app", "alter.dev/grant: bedrock", IDLE))
-            .await?;
-        assert!(helper(&here, true).await?.stdout.contains("\"Version\":1"));
-        body(&here).await
-    })
-    .await
+async fn comes_back(here: &TestNamespace) -> Result<(), Failure> {
+    here.ready_grant("bedrock", "").await?;
+    let output = here.helper(true).await?;
+    assert!(
+        output.stdout.contains("\"Version\":1"),
+        "not what SDKs read"
+    );
+    here.is_served("app").await
 }
 
 #[tokio::test]
 async fn suspending_takes_the_session_away_and_resuming_brings_one_back() -> Result<(), Failure> {
-    with_served_app("suspend", async |here| {
+    with_served_app("suspend", "process", async |here| {
+        here.helper(true).await?;
         here.apply(&grant(&here.name, "bedrock", "  suspend: true"))
             .await?;
         here.grant_is("bedrock", false, "Suspended").await?;
-        taken_away(here).await?;
-        one_clear_line(&helper(here, false).await?, "Suspended");
-        here.ready_grant("bedrock", "").await?;
-        helper(here, true).await.map(|_| ())
+        here.taken_away("bedrock-aws").await?;
+        let said = here.helper(false).await?;
+        one_clear_line(&said, &["taken away (Suspended): ", "set it to false"]);
+        comes_back(here).await
     })
     .await
 }
 
 #[tokio::test]
 async fn deleting_takes_the_session_away_and_a_new_grant_brings_one_back() -> Result<(), Failure> {
-    with_served_app("delete", async |here| {
+    with_served_app("delete", "process", async |here| {
         kubectl::run(&["delete", "awsgrant", "bedrock", "-n", &here.name]).await?;
-        taken_away(here).await?;
-        one_clear_line(&helper(here, false).await?, "Deleted");
-        here.ready_grant("bedrock", "").await?;
-        helper(here, true).await.map(|_| ())
+        here.taken_away("bedrock-aws").await?;
+        let said = here.helper(false).await?;
+        one_clear_line(&said, &["taken away (Deleted): ", "create it again"]);
+        comes_back(here).await
     })
     .await
 }
 
 #[tokio::test]
-async fn the_secret_of_a_deleted_grant_goes_later() -> Result<(), Failure> {
-    with_temp_namespace("delete-later", &[], async |here| {
-        here.identity().await?;
+async fn the_endpoint_refuses_while_a_grant_is_suspended() -> Result<(), Failure> {
+    with_served_app("suspend-endpoint", "endpoint", async |here| {
+        let answer = here.python("app", ASK).await?;
+        assert!(answer.starts_with("200 application/json {"), "no session");
+        here.apply(&grant(&here.name, "bedrock", "  suspend: true"))
+            .await?;
+        here.grant_is("bedrock", false, "Suspended").await?;
+        let refusal = wait::until_found("the endpoint refuses", async || {
+            let answer = here.python("app", ASK).await?;
+            Ok((!answer.starts_with("200 ")).then_some(answer))
+        })
+        .await?;
+        let body = refusal.strip_prefix("403 application/json ");
+        let body: serde_json::Value = serde_json::from_str(body.ok_or_else(|| refusal.clone())?)?;
+        for (code, message) in [("code", "message"), ("Code", "Message")] {
+            assert_eq!(body[code], "AccessDenied");
+            let message = body[message].as_str().unwrap_or_default();
+            let expected = "grant bedrock: taken away (Suspended): spec.suspend is true";
+            assert!(message.starts_with(expected), "{body}");
+        }
+        // An SDK gives up, and shows why.
+        let sdk = ["python3", "-c", alter_e2e::app::WHO];
+        let output = kubectl::exec(&here.name, "app", "app", &sdk).await?;
+        assert!(
+            !output.success && output.stderr.contains("taken away (Suspended)"),
+            "{output:?}"
+        );
+
         here.ready_grant("bedrock", "").await?;
-        kubectl::run(&["delete", "awsgrant", "bedrock", "-n", &here.name]).await?;
-        taken_away(&here).await?;
-        // Five minutes after the deletion: more than any other state takes.
-        let gone = [
-            "wait",
-            "secret/bedrock-aws",
-            "-n",
-            &here.name,
-            "--for=delete",
-            "--timeout=480s",
-        ];
-        kubectl::run(&gone).await.map(|_| ())
+        wait::until_found("the endpoint serves", async || {
+            let answer = here.python("app", ASK).await?;
+            Ok(answer.starts_with("200 ").then_some(()))
+        })
+        .await?;
+        here.is_served("app").await
+    })
+    .await
+}
+
+/// A pod of a suspended grant is told so at admission, waits, and starts once the grant is resumed.
+#[tokio::test]
+async fn a_pod_of_a_suspended_grant_waits() -> Result<(), Failure> {
+    alter_e2e::with_temp_namespace("suspended-first", &[], async |here| {
+        here.identity().await?;
+        here.apply(&grant(&here.name, "bedrock", "  suspend: true"))
+            .await?;
+        here.grant_is("bedrock", false, "Suspended").await?;
+        let said = here
+            .apply(&python_pod("app", "alter.dev/grant: bedrock", IDLE))
+            .await?;
+        assert!(
+            said.contains("Warning") && said.contains("is suspended"),
+            "{said}"
+        );
+        here.ready_grant("bedrock", "").await?;
+        wait::pod_ready(&here.client, &here.name, "app").await?;
+        here.is_served("app").await
     })
     .await
 }

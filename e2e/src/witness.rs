@@ -1,0 +1,125 @@
+//! Remembers the secrets that pass through a namespace, so that the look for them looks for the real ones.
+
+use crate::{Failure, fixture::ACCESS_KEY_SECRET, leak, system::SYSTEM_NAMESPACE, wait};
+use alter_crds::{AwsGrant, names};
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, ResourceExt,
+    runtime::{WatchStreamExt, watcher},
+};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::task::JoinHandle;
+
+/// What was seen of a namespace.
+#[derive(Default)]
+struct Memory {
+    /// Secret values of sessions.
+    secrets: BTreeSet<String>,
+    /// Grants of which such a value was seen.
+    witnessed: BTreeSet<String>,
+    /// Grants whose status told of a session.
+    served: BTreeSet<String>,
+}
+
+/// Remembers every secret value that the sessions of a namespace ever had.
+pub struct Witness {
+    client: Client,
+    memory: Arc<Mutex<Memory>>,
+    watches: [JoinHandle<()>; 2],
+}
+
+impl Witness {
+    /// Starts to watch.
+    #[must_use]
+    pub fn start(client: &Client, namespace: &str) -> Self {
+        let memory = Arc::<Mutex<Memory>>::default();
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        let selector = format!("{}={}", names::label::MANAGED_BY, names::label::OPERATOR);
+        let secrets = watcher(secrets, watcher::Config::default().labels(&selector));
+        let grants: Api<AwsGrant> = Api::namespaced(client.clone(), namespace);
+        let grants = watcher(grants, watcher::Config::default());
+        let (of_secrets, of_grants) = (Arc::clone(&memory), Arc::clone(&memory));
+        // Both watches end with their namespace.
+        let secrets = secrets.default_backoff().applied_objects().boxed();
+        let secrets = secrets.try_for_each(move |secret| {
+            let seen = values(&secret);
+            let mut memory = lock(&of_secrets);
+            if let Some(grant) = secret.labels().get(names::secret::GRANT_LABEL)
+                && !seen.is_empty()
+            {
+                memory.witnessed.insert(grant.clone());
+                memory.secrets.extend(seen);
+            }
+            futures::future::ok(())
+        });
+        let grants = grants.default_backoff().applied_objects().boxed();
+        let grants = grants.try_for_each(move |grant| {
+            if grant
+                .status
+                .as_ref()
+                .is_some_and(|own| own.access_key_id.is_some())
+            {
+                lock(&of_grants).served.insert(grant.name_any());
+            }
+            futures::future::ok(())
+        });
+        let watches = [
+            tokio::spawn(async move { drop(secrets.await) }),
+            tokio::spawn(async move { drop(grants.await) }),
+        ];
+        Self {
+            client: client.clone(),
+            memory,
+            watches,
+        }
+    }
+
+    /// Looks for what was seen in everything that a person may read of the namespace and of Alter. Fails
+    /// where a grant had a session and none of its secrets was seen: the look would prove nothing.
+    pub async fn finish(self, namespace: &str) -> Result<(), Failure> {
+        wait::until_found("the secrets of each grant that had a session", async || {
+            let memory = lock(&self.memory);
+            Ok(memory.served.is_subset(&memory.witnessed).then_some(()))
+        })
+        .await?;
+        for watch in &self.watches {
+            watch.abort();
+        }
+        let mut secrets = lock(&self.memory).secrets.clone();
+        secrets.insert(self.bootstrap_key().await?);
+        leak::look(&leak::readable(namespace).await?, &secrets)
+    }
+
+    /// What the identities of most tests are made from.
+    async fn bootstrap_key(&self) -> Result<String, Failure> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), SYSTEM_NAMESPACE);
+        let secret = secrets.get(ACCESS_KEY_SECRET).await?;
+        let mut data = secret.data.unwrap_or_default();
+        let key = data.remove(names::access_key::SECRET_ACCESS_KEY);
+        let key = key.ok_or_else(|| format!("Secret {ACCESS_KEY_SECRET} holds no key"))?;
+        Ok(String::from_utf8(key.0)?)
+    }
+}
+
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The secret values of a session's Secret.
+fn values(secret: &Secret) -> Vec<String> {
+    let file = secret
+        .data
+        .as_ref()
+        .and_then(|data| data.get(alter_protocol::pod::CREDENTIALS_JSON));
+    let session = file.and_then(|file| alter_protocol::Session::from_process_json(&file.0).ok());
+    session.map_or_else(Vec::new, |session| {
+        vec![
+            session.secret_access_key.to_string(),
+            session.session_token.to_string(),
+        ]
+    })
+}

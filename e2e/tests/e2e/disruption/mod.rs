@@ -1,0 +1,5 @@
+//! The installation is stopped, killed, upgraded and removed while tenants go on. One test at a time.
+
+mod chart;
+mod operator;
+mod webhook;

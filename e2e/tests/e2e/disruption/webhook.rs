@@ -1,0 +1,47 @@
+//! The webhook is not there.
+
+use alter_e2e::{
+    Failure,
+    app::with_served_app,
+    fixture::{IDLE, python_pod},
+    kubectl,
+    system::{SYSTEM_NAMESPACE, WEBHOOK, scale},
+    wait,
+};
+
+#[tokio::test]
+async fn without_the_webhook_only_annotated_pods_are_refused() -> Result<(), Failure> {
+    with_served_app("no-webhook", "process", async |here| {
+        scale(WEBHOOK, 0).await?;
+        let refusals = async {
+            here.ready_pod("plain", &python_pod("plain", "", IDLE))
+                .await?;
+            let annotated = python_pod("annotated", "alter.dev/grant: bedrock", IDLE);
+            let said = here.refused(&annotated).await?;
+            assert!(said.contains(WEBHOOK), "{said}");
+            // The chart's own namespace is no exception.
+            let own = kubectl::apply(SYSTEM_NAMESPACE, &annotated).await?;
+            assert!(!own.success && own.stderr.contains(WEBHOOK), "{own:?}");
+            let plain = kubectl::apply(SYSTEM_NAMESPACE, &python_pod("plain", "", IDLE)).await?;
+            assert!(plain.success, "{plain:?}");
+            let pod = ["pod", "plain", "-n", SYSTEM_NAMESPACE];
+            let delete = [&["delete"], &pod[..], &["--wait=false"]].concat();
+            kubectl::run(&delete).await?;
+            // Pods that run go on.
+            here.is_served("app").await
+        }
+        .await;
+        scale(WEBHOOK, 2).await?;
+        refusals?;
+        // Ready pods take a moment to reach the node's service rules.
+        let again = python_pod("again", "alter.dev/grant: bedrock", IDLE);
+        wait::until_found("the webhook answers again", async || {
+            let output = kubectl::apply(&here.name, &again).await?;
+            Ok(output.success.then_some(()))
+        })
+        .await?;
+        wait::pod_ready(&here.client, &here.name, "again").await?;
+        here.is_served("again").await
+    })
+    .await
+}
