@@ -34,6 +34,8 @@ pub mod reason {
     pub const SECRET_CONFLICT: &str = "SecretConflict";
     /// The API server refused or failed a write.
     pub const SECRET_WRITE_FAILED: &str = "SecretWriteFailed";
+    /// Something keeps making new sessions due: the next waits.
+    pub const TOO_MANY_ISSUES: &str = "TooManyIssues";
     /// The Secret with the access key is missing or lacks a key.
     pub const SOURCE_NOT_FOUND: &str = "SourceNotFound";
     /// AWS throttles.

@@ -7,7 +7,8 @@ use crate::{
     clock,
     context::{Context, Rechecks},
     events::Publisher,
-    grant::{self, failures::Failures},
+    failures::Failures,
+    grant::{self, allowance::Allowances, turns::Turns},
     identity,
     lease::{self, Fence},
     metrics::{Caches, Metrics},
@@ -117,6 +118,7 @@ fn work(
         now: clock::now,
     }));
     let min_interval = SignedDuration::try_from(args.min_refresh_interval);
+    let min_interval = min_interval.unwrap_or(SignedDuration::MAX);
     let context = Arc::new(Context {
         client: client.clone(),
         fence: fence.clone(),
@@ -128,6 +130,8 @@ fn work(
         identities,
         namespaces,
         failures: Failures::default(),
+        allowances: Allowances::new(min_interval),
+        turns: Turns::new(args.concurrency),
         stumbles: Stumbles::default(),
         rechecks: Rechecks::new(recheck),
         publisher: Publisher::new(
@@ -138,7 +142,7 @@ fn work(
         ),
         metrics: metrics.clone(),
         cluster: args.cluster_name.clone(),
-        min_interval: min_interval.unwrap_or(SignedDuration::MAX),
+        min_interval,
     });
     let wake = Arc::new(Notify::new());
     let sweep = Sweep::new(&context, wake.clone()).run(shutdown.clone());

@@ -4,7 +4,8 @@ use crate::{
     backoff::Stumbles,
     clock,
     events::{News, Publisher},
-    grant::failures::Failures,
+    failures::Failures,
+    grant::{allowance::Allowances, turns::Turns},
     lease::Fence,
     metrics::Metrics,
     session_secret::{Index, Writer},
@@ -126,6 +127,10 @@ pub(crate) struct Context<S> {
     pub namespaces: Namespaces,
     /// What failed, and when to ask again; grants' and identities' by UID.
     pub failures: Failures,
+    /// How often grants had a session of late.
+    pub allowances: Allowances,
+    /// Who asks AWS now.
+    pub turns: Arc<Turns>,
     /// What the API server failed.
     pub stumbles: Stumbles,
     /// Identities to be asked about.

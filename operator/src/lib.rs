@@ -9,6 +9,7 @@ mod context;
 mod encoded;
 mod event_budget;
 mod events;
+mod failures;
 #[cfg(test)]
 mod fixtures;
 mod grant;

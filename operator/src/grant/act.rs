@@ -1,14 +1,15 @@
 //! Doing what a plan says about a grant.
 
 use super::{
-    failures::Failure,
     lookup::Lookup,
-    observe::{Decision, Known},
-    plan::{Existing, Left, Plan, Why, failed, refresh_at},
+    observe::{Decision, Known, Unseen},
+    plan::{Existing, Left, Plan, Why, failed, not_taken_away, refresh_at},
+    turns::Turn,
 };
 use crate::{
     clock,
     context::{Context, Sessions},
+    failures::Failure,
     session_secret::{Facts, Live, Since, WriteError, body},
 };
 use alter_crds::{
@@ -60,10 +61,15 @@ impl From<WriteError> for NoSession {
 impl<S: Sessions> Act<'_, S> {
     /// Does it; none where this process stopped leading meanwhile.
     pub(crate) async fn run(&self, decision: Decision) -> Option<Outcome> {
-        let Decision { plan, secret, live } = decision;
+        let Decision {
+            plan,
+            secret,
+            live,
+            turn,
+        } = decision;
         let live = live.as_ref();
         let Outcome { plan, secret } = match plan {
-            Plan::Issue(why) => self.issue(why, secret, live).await?,
+            Plan::Issue(why) => self.issue(why, secret, live, turn).await?,
             plan => Outcome { plan, secret },
         };
         match plan {
@@ -92,8 +98,14 @@ impl<S: Sessions> Act<'_, S> {
     }
 
     /// A session, or the reason why there is none and what is left.
-    async fn issue(&self, why: Why, secret: Existing, live: Option<&Live>) -> Option<Outcome> {
-        let served = match self.obtain(live).await {
+    async fn issue(
+        &self,
+        why: Why,
+        secret: Existing,
+        live: Option<&Live>,
+        turn: Option<Turn>,
+    ) -> Option<Outcome> {
+        let served = match self.obtain(live, turn).await {
             Ok(facts) => facts,
             Err(NoSession::Fenced) => return None,
             Err(NoSession::Failed(reason, message, retry)) => {
@@ -120,14 +132,19 @@ impl<S: Sessions> Act<'_, S> {
     }
 
     /// Asks STS, and writes what it answers.
-    async fn obtain(&self, live: Option<&Live>) -> Result<Facts, NoSession> {
+    async fn obtain(&self, live: Option<&Live>, turn: Option<Turn>) -> Result<Facts, NoSession> {
         let (Some(identity), Lookup::Ready { digest, .. }) =
             (self.known.identity(), &self.known.lookup)
         else {
             return Err(NoSession::Fenced);
         };
         // 1. A session.
+        let repeated = self.context.failures.of(&self.uid(), &self.known.tried);
+        if repeated.is_none() {
+            self.context.allowances.take(&self.uid(), clock::now());
+        }
         let answer = self.context.sessions.issue(identity, self.grant).await;
+        drop(turn);
         let issued = answer.map_err(|error| {
             if error.category() == reason::SOURCE_REJECTED {
                 self.recheck(identity);
@@ -166,10 +183,6 @@ impl<S: Sessions> Act<'_, S> {
         secret: Existing,
         live: Option<&Live>,
     ) -> Option<Outcome> {
-        if let Some(failure) = self.unwritable() {
-            let plan = failed(&secret, &failure, clock::now());
-            return Some(Outcome { plan, secret });
-        }
         let body = body::revoked(self.grant, revocation(reason, &message), None, clock::now());
         match self.write(body, live).await {
             Ok(facts) => {
@@ -187,12 +200,28 @@ impl<S: Sessions> Act<'_, S> {
                 })
             }
             Err(WriteError::Fenced(_)) => None,
-            Err(error) => {
-                let text = format!("the session was not taken away: {error}");
-                let failure = self.note(error.category(), text, WRITE_RETRY);
-                let plan = failed(&secret, &failure, clock::now());
-                Some(Outcome { plan, secret })
-            }
+            Err(error) => Some(self.not_taken_away(secret, &error)),
+        }
+    }
+
+    /// What follows where the Secret could not even be looked at.
+    pub(crate) fn unseen(&self, unseen: Unseen) -> Result<Outcome, WriteError> {
+        let Unseen {
+            plan,
+            secret,
+            error,
+        } = unseen;
+        match plan {
+            Plan::TakeAway { .. } => Ok(self.not_taken_away(secret, &error)),
+            _ => Err(error),
+        }
+    }
+
+    fn not_taken_away(&self, secret: Existing, error: &WriteError) -> Outcome {
+        let failure = self.note(error.category(), error.to_string(), WRITE_RETRY);
+        Outcome {
+            plan: not_taken_away(&failure),
+            secret,
         }
     }
 
@@ -236,16 +265,8 @@ impl<S: Sessions> Act<'_, S> {
         }
     }
 
-    /// A write that the API server has just failed, which is not repeated before its time. What AWS
-    /// answered never holds up taking away.
-    fn unwritable(&self) -> Option<Failure> {
-        let failure = self.context.failures.of(&self.uid(), &self.known.tried)?;
-        let of_a_write = [reason::SECRET_WRITE_FAILED, reason::PENDING].contains(&failure.reason);
-        (of_a_write && clock::now() < failure.retry_at).then_some(failure)
-    }
-
     fn note(&self, reason: &'static str, message: String, retry: Retry) -> Failure {
-        tracing::warn!(grant = %self.name(), reason, error = message, "no session");
+        tracing::warn!(grant = %self.name(), reason, error = message, "the grant's plan failed");
         self.context.metrics.failed(reason);
         let (uid, tried) = (self.uid(), &self.known.tried);
         let failures = &self.context.failures;

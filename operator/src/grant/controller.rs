@@ -96,6 +96,7 @@ fn grants<S: Sessions>(
             watcher::Event::Delete(grant) => {
                 if let Some(uid) = &grant.meta().uid {
                     context.failures.forget(uid);
+                    context.allowances.forget(uid);
                     context.stumbles.forget(uid);
                 }
                 sweep.notify_one();

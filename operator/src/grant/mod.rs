@@ -1,10 +1,16 @@
 //! Grants: a session for each, renewed, and taken away.
 
 pub(crate) mod act;
+pub(crate) mod allowance;
 pub(crate) mod controller;
-pub(crate) mod failures;
 pub(crate) mod lookup;
 pub(crate) mod observe;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
 pub(crate) mod status;
+pub(crate) mod turns;
+
+#[cfg(test)]
+mod bound_tests;
+#[cfg(test)]
+mod world;

@@ -3,6 +3,7 @@
 use super::{
     lookup::{Lookup, look_up},
     plan::{Existing, Input, Left, Plan, plan},
+    turns::Turn,
 };
 use crate::{
     clock,
@@ -10,6 +11,7 @@ use crate::{
     session_secret::{Facts, Live, WriteError},
 };
 use alter_crds::{AwsGrant, AwsIdentity};
+use jiff::Timestamp;
 use kube::{Resource, ResourceExt, core::ObjectMeta, runtime::reflector::ObjectRef};
 use std::sync::Arc;
 
@@ -38,6 +40,15 @@ pub(crate) struct Decision {
     pub(crate) secret: Existing,
     /// The Secret itself, where it was looked at.
     pub(crate) live: Option<Live>,
+    /// The right to ask AWS.
+    pub(crate) turn: Option<Turn>,
+}
+
+/// The Secret could not be looked at: what was planned without it, and why.
+pub(crate) struct Unseen {
+    pub(crate) plan: Plan,
+    pub(crate) secret: Existing,
+    pub(crate) error: WriteError,
 }
 
 /// Reads the caches.
@@ -75,11 +86,13 @@ pub(crate) fn know<S>(grant: &AwsGrant, context: &Context<S>) -> Known {
 /// Plans by what is cached. Where that leads to a write, the Secret itself is looked at first: the cache
 /// may be behind this process's own last write, or the last leader's, and knows no foreign Secret. Only a
 /// grant that was never looked at is spared that, since its first write fails where anything exists.
+///
+/// Before a session is asked for, a turn is taken, and where there is none the plan is made without.
 pub(crate) async fn decide<S: Sessions>(
     grant: &AwsGrant,
     known: &Known,
     context: &Context<S>,
-) -> Result<Decision, WriteError> {
+) -> Result<Decision, Unseen> {
     let namespace = grant.namespace().unwrap_or_default();
     let name = grant.secret_name();
     let cached = context.index.get(&namespace, &name);
@@ -89,15 +102,35 @@ pub(crate) async fn decide<S: Sessions>(
         .is_none_or(|own| own.conditions.is_empty());
     let is_new = cached.is_none() && never_seen;
     let secret = cached.map_or(Existing::Absent, |facts| belongs(facts, grant, context));
-    let plan = plan_with(grant, known, &secret, context);
+    let mut plan = plan_with(grant, known, &secret, context, None);
+    let (mut turn, mut turn_at) = (None, None);
+    if let Plan::Issue(_) = plan {
+        match context.turns.take(&grant.spec.identity, clock::now()) {
+            Ok(taken) => turn = Some(taken),
+            Err(at) => {
+                turn_at = Some(at);
+                plan = plan_with(grant, known, &secret, context, turn_at);
+            }
+        }
+    }
     if is_new || !writes(&plan) {
         return Ok(Decision {
             plan,
             secret,
             live: None,
+            turn,
         });
     }
-    let live = context.writer.look(&namespace, &name).await?;
+    let live = match context.writer.look(&namespace, &name).await {
+        Ok(live) => live,
+        Err(error) => {
+            return Err(Unseen {
+                plan,
+                secret,
+                error,
+            });
+        }
+    };
     let secret = match &live {
         None => Existing::Absent,
         Some(live) => match live.facts() {
@@ -109,9 +142,10 @@ pub(crate) async fn decide<S: Sessions>(
         },
     };
     Ok(Decision {
-        plan: plan_with(grant, known, &secret, context),
+        plan: plan_with(grant, known, &secret, context, turn_at),
         secret,
         live,
+        turn,
     })
 }
 
@@ -120,12 +154,18 @@ fn writes(plan: &Plan) -> bool {
         Plan::Issue(_) => true,
         Plan::TakeAway { write, .. } => *write,
         Plan::Hold { left, .. } => matches!(left, Left::Stale(_)),
-        Plan::Wait { .. } | Plan::Refuse { .. } => false,
+        Plan::Wait { .. } | Plan::Refuse { .. } | Plan::NotTakenAway { .. } => false,
     }
 }
 
-fn plan_with<S>(grant: &AwsGrant, known: &Known, secret: &Existing, context: &Context<S>) -> Plan {
-    let uid = grant.uid().unwrap_or_default();
+fn plan_with<S>(
+    grant: &AwsGrant,
+    known: &Known,
+    secret: &Existing,
+    context: &Context<S>,
+    turn_at: Option<Timestamp>,
+) -> Plan {
+    let (uid, now) = (grant.uid().unwrap_or_default(), clock::now());
     let failure = context.failures.of(&uid, &known.tried);
     let reported = grant
         .status
@@ -138,9 +178,11 @@ fn plan_with<S>(grant: &AwsGrant, known: &Known, secret: &Existing, context: &Co
         identity: &known.lookup,
         secret,
         failure: failure.as_ref(),
+        issue_at: context.allowances.next(&uid, now),
+        turn_at,
         reported_until: reported.map(|at| at.0),
         min_interval: context.min_interval,
-        now: clock::now(),
+        now,
     })
 }
 

@@ -1,9 +1,13 @@
 //! What is to be done about a grant: decided over plain values, without a clock or a cluster.
 
-use super::{failures::Failure, lookup::Lookup};
-use crate::session_secret::{Facts, Served};
+use super::{allowance, lookup::Lookup};
+use crate::{
+    failures::Failure,
+    session_secret::{Facts, Served},
+};
 use alter_crds::{AwsGrantSpec, condition::reason};
 use alter_policy::refresh;
+use alter_protocol::session::rfc3339;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -22,6 +26,10 @@ pub(crate) struct Input<'a> {
     pub secret: &'a Existing,
     /// The last failure to issue, where nothing has changed since.
     pub failure: Option<&'a Failure>,
+    /// When the grant may have another session, if its allowance is used up.
+    pub issue_at: Option<Timestamp>,
+    /// When to ask again, if too many ask the identity for a session just now.
+    pub turn_at: Option<Timestamp>,
     /// Until when, by the grant's own status, a session is out.
     pub reported_until: Option<Timestamp>,
     /// Sessions are not renewed more often than this.
@@ -61,6 +69,13 @@ pub(crate) enum Plan {
         message: String,
         /// Whether the Secret does not say so yet.
         write: bool,
+    },
+    /// Nothing may be served, but the Secret could not be written: what is there is served still.
+    NotTakenAway {
+        /// For people.
+        message: String,
+        /// When to try again.
+        retry_at: Timestamp,
     },
     /// No session is to be had; what is there is served until it expires.
     Hold {
@@ -108,12 +123,19 @@ pub(crate) enum Left {
 
 /// Decides.
 pub(crate) fn plan(input: &Input<'_>) -> Plan {
+    let failure = input.failure.filter(|own| input.now < own.retry_at);
     if let Some((reason, message)) = taken_away(input) {
-        return Plan::TakeAway {
-            reason,
-            message,
-            write: must_be_told(input, reason),
-        };
+        let write = must_be_told(input, reason);
+        // What AWS answered never holds up taking away.
+        let unwritten = failure.filter(|own| write && own.is_of_a_write());
+        return unwritten.map_or(
+            Plan::TakeAway {
+                reason,
+                message,
+                write,
+            },
+            not_taken_away,
+        );
     }
     if let Existing::Foreign(why) = input.secret {
         return Plan::Refuse {
@@ -127,10 +149,38 @@ pub(crate) fn plan(input: &Input<'_>) -> Plan {
         Ok(until) => return Plan::Wait { until },
         Err(why) => why,
     };
-    match input.failure {
-        Some(failure) if input.now < failure.retry_at => failed(input.secret, failure, input.now),
-        _ => Plan::Issue(why),
+    if let Some(failure) = failure {
+        return failed(input.secret, failure, input.now);
     }
+    // Attempts that are repeated have their backoff.
+    let issue_at = input.issue_at.filter(|_| input.failure.is_none());
+    let (reason, message, at) = match (issue_at, input.turn_at) {
+        (Some(at), _) => (reason::TOO_MANY_ISSUES, too_many(why, at), at),
+        (None, Some(at)) => (reason::PENDING, crowded(&input.spec.identity), at),
+        (None, None) => return Plan::Issue(why),
+    };
+    hold(input.secret, reason, message, Some(at), input.now)
+}
+
+/// What follows when the Secret of a session that may not be served could not be written.
+pub(crate) fn not_taken_away(failure: &Failure) -> Plan {
+    Plan::NotTakenAway {
+        message: format!("the session was not taken away: {}", failure.message),
+        retry_at: failure.retry_at,
+    }
+}
+
+fn too_many(why: Why, at: Timestamp) -> String {
+    format!(
+        "more than {} sessions in a short while, as {}: find who does that; the next is issued at {}",
+        allowance::AT_ONCE,
+        allowance::cause(why),
+        rfc3339(at)
+    )
+}
+
+fn crowded(identity: &str) -> String {
+    format!("many grants ask AwsIdentity {identity:?} for a session: this one waits for its turn")
 }
 
 /// What follows when a session was not to be had.

@@ -17,6 +17,8 @@ struct Case {
     identity: Lookup,
     secret: Existing,
     failure: Option<Failure>,
+    issue_at: Option<Timestamp>,
+    turn_at: Option<Timestamp>,
     reported_until: Option<Timestamp>,
     now: Timestamp,
 }
@@ -32,6 +34,8 @@ impl Case {
             },
             secret: own(),
             failure: None,
+            issue_at: None,
+            turn_at: None,
             reported_until: None,
             now: now(),
         }
@@ -45,6 +49,8 @@ impl Case {
             identity: &self.identity,
             secret: &self.secret,
             failure: self.failure.as_ref(),
+            issue_at: self.issue_at,
+            turn_at: self.turn_at,
             reported_until: self.reported_until,
             min_interval: SignedDuration::from_mins(5),
             now: self.now,
@@ -280,6 +286,87 @@ fn a_failure_is_not_repeated_before_its_time_and_keeps_the_session() {
     assert_eq!(
         held(&case.plan()),
         (reason::THROTTLED, Left::Stale(at(AFTER)))
+    );
+}
+
+#[test]
+fn a_taking_away_that_could_not_be_written_waits_for_its_time_alone() {
+    let mut case = Case {
+        failure: Some(Failure {
+            reason: reason::SECRET_WRITE_FAILED,
+            ..failure("04:01:00")
+        }),
+        ..Case::new()
+    };
+    case.spec.suspend = true;
+    let expected = Plan::NotTakenAway {
+        message: "the session was not taken away: slow down".to_owned(),
+        retry_at: at("04:01:00"),
+    };
+    assert_eq!(case.plan(), expected);
+    case.now = at("04:01:00");
+    assert_eq!(take_away(&case.plan()), (reason::SUSPENDED, true));
+    case.now = now();
+    case.secret = revoked("Suspended", None);
+    assert_eq!(take_away(&case.plan()), (reason::SUSPENDED, false));
+    case.secret = own();
+    case.failure = Some(failure("04:01:00"));
+    assert_eq!(
+        take_away(&case.plan()),
+        (reason::SUSPENDED, true),
+        "what AWS said holds nothing up"
+    );
+}
+
+#[test]
+fn a_used_up_allowance_holds_and_says_what_keeps_changing() {
+    let mut case = Case {
+        issue_at: Some(at("04:40:30")),
+        now: at(LATE),
+        ..Case::new()
+    };
+    let until = Left::Until(at(AFTER));
+    assert_eq!(held(&case.plan()), (reason::TOO_MANY_ISSUES, until));
+    let Plan::Hold {
+        message, retry_at, ..
+    } = case.plan()
+    else {
+        panic!()
+    };
+    assert!(
+        message.contains("annotations keep changing") && message.contains("04:40:30Z"),
+        "{message}"
+    );
+    assert_eq!(retry_at, case.issue_at);
+    case.failure = Some(failure(LATE));
+    assert_eq!(
+        case.plan(),
+        Plan::Issue(Why::Due),
+        "an attempt that is repeated has its backoff"
+    );
+    case.failure = None;
+    case.spec.suspend = true;
+    assert_eq!(take_away(&case.plan()), (reason::SUSPENDED, true));
+    case.spec.suspend = false;
+    case.now = now();
+    assert!(matches!(case.plan(), Plan::Wait { .. }), "nothing is due");
+}
+
+#[test]
+fn one_without_a_turn_holds_and_an_expired_session_still_goes() {
+    let mut case = Case {
+        turn_at: Some(at("04:40:01")),
+        now: at(LATE),
+        ..Case::new()
+    };
+    assert_eq!(
+        held(&case.plan()),
+        (reason::PENDING, Left::Until(at(AFTER)))
+    );
+    case.now = at(AFTER);
+    assert_eq!(
+        held(&case.plan()),
+        (reason::PENDING, Left::Stale(at(AFTER)))
     );
 }
 

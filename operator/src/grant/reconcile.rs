@@ -14,7 +14,7 @@ use crate::{
     session_secret::WriteError,
     status::{StatusError, patch},
 };
-use alter_crds::AwsGrant;
+use alter_crds::{AwsGrant, condition::reason};
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 use std::{sync::Arc, time::Duration};
@@ -57,14 +57,18 @@ pub(crate) async fn reconcile<S: Sessions>(
     };
     // 3. What identity, namespace and Secret say, and what that leads to.
     let known = know(grant, &context);
-    let decision = decide(grant, &known, &context).await?;
+    let decision = decide(grant, &known, &context).await;
     // 4. Do it.
     let act = Act {
         grant,
         known: &known,
         context: &context,
     };
-    let Some(outcome) = act.run(decision).await else {
+    let outcome = match decision {
+        Ok(decision) => act.run(decision).await,
+        Err(unseen) => Some(act.unseen(unseen)?),
+    };
+    let Some(outcome) = outcome else {
         return Ok(Action::await_change());
     };
     // 5. Tell.
@@ -105,8 +109,8 @@ async fn tell<S>(
     Ok(())
 }
 
-/// An identity that has just been edited is looked at within moments. What was said of its grants stands
-/// until then, rather than to change for each of them twice.
+/// An identity that has just been edited is looked at within moments, and so is a grant whose session is
+/// served while it waits for its turn. What was said stands until then, rather than to change twice.
 fn is_a_moment(grant: &AwsGrant, known: &Known, outcome: &Outcome) -> bool {
     let told = grant
         .status
@@ -115,12 +119,21 @@ fn is_a_moment(grant: &AwsGrant, known: &Known, outcome: &Outcome) -> bool {
     let ended = matches!(
         outcome.plan,
         Plan::TakeAway { .. }
+            | Plan::NotTakenAway { .. }
             | Plan::Hold {
                 left: Left::Stale(_) | Left::Expired(_),
                 ..
             }
     );
-    told && known.lookup == Lookup::NotSeenYet && !ended
+    let waits = matches!(
+        outcome.plan,
+        Plan::Hold {
+            reason: reason::PENDING,
+            left: Left::Until(_),
+            ..
+        }
+    );
+    told && !ended && (waits || known.lookup == Lookup::NotSeenYet)
 }
 
 fn view(outcome: &Outcome) -> Option<View<'_>> {
@@ -136,6 +149,7 @@ fn view(outcome: &Outcome) -> Option<View<'_>> {
         Plan::TakeAway {
             reason, message, ..
         } => Some(View::TakenAway { reason, message }),
+        Plan::NotTakenAway { message, .. } => Some(View::NotTakenAway { message, served }),
         Plan::Hold {
             reason,
             message,
@@ -156,7 +170,7 @@ fn view(outcome: &Outcome) -> Option<View<'_>> {
 fn wait(plan: &Plan, now: Timestamp) -> Duration {
     let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
     let wait = match plan {
-        Plan::Wait { until: at } => until(*at),
+        Plan::Wait { until: at } | Plan::NotTakenAway { retry_at: at, .. } => until(*at),
         Plan::Hold { left, retry_at, .. } => {
             let retry = retry_at.map_or(AT_LEAST_EVERY, until);
             match left {
@@ -178,6 +192,7 @@ fn name_of(plan: &Plan) -> &'static str {
         Plan::Issue(_) => "issue",
         Plan::Wait { .. } => "served",
         Plan::TakeAway { .. } => "taken-away",
+        Plan::NotTakenAway { .. } => "not-taken-away",
         Plan::Hold { .. } => "held",
         Plan::Refuse { .. } => "refused",
     }

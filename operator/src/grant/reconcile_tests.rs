@@ -1,201 +1,13 @@
 //! Whole looks, against a scripted API server and a scripted AWS.
 
-use super::*;
-use crate::{
-    backoff::Stumbles,
-    context::Rechecks,
-    events::Publisher,
-    fixtures,
-    grant::failures::Failures,
-    lease::Fence,
-    metrics::Metrics,
-    scripted::{self, Asked, Log, list, patched, stored},
-    session_secret::{Index, Writer, index::Pending},
-    watch::{Cache, Synced},
+use super::{
+    super::world::{EVENTS, SECRET, SECRETS, STATUS, World, reasons, status_of},
+    *,
 };
-use alter_crds::{AwsGrantStatus, AwsIdentity, names::secret};
-use alter_issuer::{Caller, IssueError, Issued};
-use alter_protocol::session::rfc3339;
+use crate::scripted::patched;
+use alter_crds::{AwsGrantStatus, names::secret};
 use jiff::SignedDuration;
-use kube::{
-    core::{DeserializeGuard, PartialObjectMeta},
-    runtime::{reflector, watcher::Event},
-};
-use serde_json::{Value, json};
-use std::sync::atomic::{AtomicU32, Ordering};
-use tokio::{sync::mpsc, time::Instant};
-
-const SECRETS: &str = "/api/v1/namespaces/team-a/secrets";
-const SECRET: &str = "/api/v1/namespaces/team-a/secrets/bedrock-aws";
-const STATUS: &str = "/apis/alter.dev/v1alpha1/namespaces/team-a/awsgrants/bedrock/status";
-const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/team-a/events";
-
-/// AWS: a session of an hour each time, or a refusal.
-#[derive(Default)]
-struct Aws {
-    asked: AtomicU32,
-    refuses: bool,
-}
-
-impl Sessions for Arc<Aws> {
-    async fn issue(&self, _: &AwsIdentity, _: &AwsGrant) -> Result<Issued, IssueError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        if self.refuses {
-            return Err(IssueError::NoSource {
-                identity: "default".to_owned(),
-            });
-        }
-        Ok(Issued {
-            session: fixtures::session(&rfc3339(clock::now() + SignedDuration::from_hours(1))),
-            assumed_role_arn: "arn:aws:sts::111122223333:assumed-role/r/s".to_owned(),
-        })
-    }
-
-    async fn identify(&self, _: &AwsIdentity) -> Result<Caller, IssueError> {
-        unreachable!("grants ask for sessions")
-    }
-
-    fn forget(&self, _: &str) {}
-}
-
-struct World {
-    grant: AwsGrant,
-    identity: Option<AwsIdentity>,
-    /// Metadata of the grant's Secret, as the cache has it and as the API server does.
-    cached: Option<Value>,
-    live: Option<Value>,
-    refuses: bool,
-    leads: bool,
-}
-
-struct Seen {
-    log: Log,
-    sessions: u32,
-    action: Action,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            grant: fixtures::grant(),
-            identity: Some(fixtures::identity()),
-            cached: None,
-            live: None,
-            refuses: false,
-            leads: true,
-        }
-    }
-
-    /// With the Secret of an earlier look, by `grant_uid`, whose session was issued so long ago.
-    fn with_secret(mut self, grant_uid: &str, age: SignedDuration) -> Self {
-        let mut metadata = serde_json::to_value(fixtures::secret_metadata(grant_uid)).unwrap();
-        let issued = clock::now() - age;
-        let annotations = &mut metadata["annotations"];
-        annotations[secret::ISSUED_AT] = json!(rfc3339(issued));
-        annotations[secret::EXPIRATION] = json!(rfc3339(issued + SignedDuration::from_hours(1)));
-        annotations[secret::INPUT_DIGEST] = json!(self.digest());
-        self.cached = Some(metadata.clone());
-        self.live = Some(metadata);
-        self
-    }
-
-    fn digest(&self) -> String {
-        let labels = std::collections::BTreeMap::new();
-        match super::super::lookup::look_up(self.identity.as_ref(), Some(&labels), &self.grant, "")
-        {
-            Lookup::Ready { digest, .. } => digest,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn look(&self) -> Seen {
-        let live = self.live.clone();
-        let (client, log) = scripted::api(move |asked: &Asked| match asked.method.as_str() {
-            "GET" => list(live.as_slice()),
-            "POST" if asked.path == EVENTS => (201, asked.body.clone()),
-            _ => stored(asked),
-        });
-        let aws = Arc::new(Aws {
-            refuses: self.refuses,
-            ..Aws::default()
-        });
-        let context = self.context(client, aws.clone());
-        let object = Arc::new(DeserializeGuard(Ok(self.grant.clone())));
-        let action = reconcile(object, context).await.unwrap();
-        Seen {
-            log,
-            sessions: aws.asked.load(Ordering::Relaxed),
-            action,
-        }
-    }
-
-    fn context(&self, client: kube::Client, sessions: Arc<Aws>) -> Arc<Context<Arc<Aws>>> {
-        let fence = Fence::new();
-        if self.leads {
-            fence.open(Instant::now(), clock::now());
-        }
-        let index = Index::default();
-        if let Some(metadata) = &self.cached {
-            let metadata = serde_json::from_value(metadata.clone()).unwrap();
-            let object = PartialObjectMeta {
-                metadata,
-                ..PartialObjectMeta::default()
-            };
-            index.follow(&mut Pending::new(), &Event::Apply(object));
-        }
-        let (grants, mut writer) = reflector::store();
-        writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(self.grant.clone()))));
-        let (identities, mut writer) = reflector::store();
-        if let Some(identity) = self.identity.clone() {
-            writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(identity))));
-        }
-        let (namespaces, mut writer) = reflector::store();
-        let namespace = json!({"metadata": {"name": "team-a"}});
-        writer.apply_watcher_event(&Event::Apply(serde_json::from_value(namespace).unwrap()));
-        let synced = Synced::new();
-        for cache in [
-            Cache::Grants,
-            Cache::Identities,
-            Cache::Namespaces,
-            Cache::Secrets,
-        ] {
-            synced.mark(cache);
-        }
-        Arc::new(Context {
-            writer: Writer::new(client.clone(), fence.clone()),
-            publisher: Publisher::new(
-                client.clone(),
-                fence.clone(),
-                "pod".to_owned(),
-                Metrics::default(),
-            ),
-            client,
-            fence,
-            synced,
-            index: Arc::new(index),
-            sessions,
-            grants,
-            identities,
-            namespaces,
-            failures: Failures::default(),
-            stumbles: Stumbles::default(),
-            rechecks: Rechecks::new(mpsc::unbounded_channel().0),
-            metrics: Metrics::default(),
-            cluster: String::new(),
-            min_interval: SignedDuration::from_mins(5),
-        })
-    }
-}
-
-fn status_of(asked: &Asked) -> AwsGrantStatus {
-    serde_json::from_value(asked.body["status"].clone()).unwrap()
-}
-
-fn reasons(status: &AwsGrantStatus) -> Vec<(&str, &str, &str)> {
-    let all = status.conditions.iter();
-    all.map(|own| (own.type_.as_str(), own.status.as_str(), own.reason.as_str()))
-        .collect()
-}
+use serde_json::json;
 
 #[tokio::test]
 async fn a_new_grant_gets_a_session_a_status_and_one_event() {
@@ -309,6 +121,43 @@ async fn suspending_leaves_grant_json_alone() {
     let status = status_of(&seen.log.at(2));
     assert_eq!(reasons(&status)[0], ("Ready", "False", "Suspended"));
     assert_eq!((status.access_key_id, status.expiration), (None, None));
+}
+
+#[tokio::test]
+async fn a_taking_away_that_fails_is_not_ready_and_is_tried_again_in_its_time() {
+    for method in ["PATCH", "GET"] {
+        let mut world = World::new().with_secret("g-1", SignedDuration::from_mins(1));
+        world.grant.spec.suspend = true;
+        world.broken = Some((method, 500));
+        let running = world.start();
+        let action = running.look(&world.grant).await;
+        let lines = running.log.lines();
+        let told = lines.len() - 2;
+        assert_eq!(
+            lines[told..],
+            [format!("PATCH {STATUS}"), format!("POST {EVENTS}")]
+        );
+        let status = status_of(&running.log.at(told));
+        assert_eq!(
+            reasons(&status)[..2],
+            [
+                ("Ready", "False", "SecretWriteFailed"),
+                ("Refreshed", "False", "SecretWriteFailed")
+            ]
+        );
+        let message = &status.conditions[0].message;
+        assert!(
+            message.starts_with("the session was not taken away: cannot "),
+            "{message}"
+        );
+        assert!(status.expiration.is_some(), "it is still out");
+        let within = Action::requeue(Duration::from_millis(1_250));
+        assert!(format!("{action:?}") < format!("{within:?}"), "{action:?}");
+
+        world.grant.status = Some(status);
+        running.look(&world.grant).await;
+        assert_eq!(running.log.lines(), lines, "not before its time");
+    }
 }
 
 #[tokio::test]

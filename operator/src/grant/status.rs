@@ -28,6 +28,13 @@ pub(crate) enum View<'a> {
         /// For people.
         message: &'a str,
     },
+    /// Nothing may be served, but the Secret could not be written.
+    NotTakenAway {
+        /// For people.
+        message: &'a str,
+        /// The session that is served still.
+        served: Option<&'a Served>,
+    },
     /// No session is to be had.
     Held {
         /// A condition's reason.
@@ -71,6 +78,8 @@ pub(crate) fn project(
             retry_at,
             ..
         } => (*served, *retry_at),
+        // People must find it in CloudTrail, and the operator know that it is out.
+        View::NotTakenAway { served, .. } => (*served, None),
         View::TakenAway { .. } | View::Held { .. } | View::Refused { .. } => (None, None),
     };
     AwsGrantStatus {
@@ -102,24 +111,9 @@ fn own_findings(grant: &AwsGrant, view: &View<'_>) -> Vec<Finding> {
                 "the last renewal succeeded".to_owned(),
             ),
         ],
-        View::TakenAway { reason, message } => vec![
-            finding(READY, Some(false), reason, (*message).to_owned()),
-            finding(REFRESHED, Some(false), reason, (*message).to_owned()),
-        ],
-        View::Refused { message } => vec![
-            finding(
-                READY,
-                Some(false),
-                reason::SECRET_CONFLICT,
-                (*message).to_owned(),
-            ),
-            finding(
-                REFRESHED,
-                Some(false),
-                reason::SECRET_CONFLICT,
-                (*message).to_owned(),
-            ),
-        ],
+        View::TakenAway { reason, message } => neither(reason, message),
+        View::NotTakenAway { message, .. } => neither(reason::SECRET_WRITE_FAILED, message),
+        View::Refused { message } => neither(reason::SECRET_CONFLICT, message),
         View::Held {
             reason,
             message,
@@ -133,6 +127,12 @@ fn own_findings(grant: &AwsGrant, view: &View<'_>) -> Vec<Finding> {
             ]
         }
     }
+}
+
+/// Neither ready nor refreshed.
+fn neither(reason: &'static str, message: &str) -> Vec<Finding> {
+    let of = |type_| finding(type_, Some(false), reason, message.to_owned());
+    vec![of(READY), of(REFRESHED)]
 }
 
 fn held(role: &str, why: &'static str, message: &str, left: Left, status: Option<bool>) -> Finding {
@@ -314,6 +314,27 @@ mod tests {
         let status = project(&grant(), &ready(), &view, true, now());
         assert_eq!(shown(&status, READY).1, "Suspended");
         assert_eq!((status.access_key_id, status.expiration), (None, None));
+    }
+
+    #[test]
+    fn what_could_not_be_taken_away_is_not_ready_and_shows_what_is_out() {
+        let served = served("04:00:00", "05:00:00");
+        let view = View::NotTakenAway {
+            message: "the session was not taken away: m",
+            served: Some(&served),
+        };
+        let status = project(&grant(), &ready(), &view, true, now());
+        for type_ in [READY, REFRESHED] {
+            let (ready, why, message) = shown(&status, type_);
+            assert_eq!(
+                (ready.as_str(), why.as_str()),
+                ("False", "SecretWriteFailed")
+            );
+            assert_eq!(message, "the session was not taken away: m");
+        }
+        assert_eq!(status.expiration, Some(Time(at("05:00:00"))));
+        assert_eq!(status.access_key_id.as_deref(), Some("ASIA1"));
+        assert_eq!(status.next_refresh, None);
     }
 
     #[test]

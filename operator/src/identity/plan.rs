@@ -1,7 +1,7 @@
 //! What is to be done about an identity, and what its status says after: decided without a clock or a
 //! cluster.
 
-use crate::grant::failures::Failure;
+use crate::failures::Failure;
 use alter_crds::{
     AwsIdentityStatus,
     condition::{self, Finding, READY, reason},

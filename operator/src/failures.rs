@@ -1,6 +1,7 @@
-//! Which grants AWS or the API server refused, and when to ask again.
+//! What AWS or the API server refused a grant or an identity, and when to ask again.
 
 use crate::backoff::doubled;
+use alter_crds::condition::reason;
 use alter_issuer::Retry;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -13,7 +14,7 @@ use std::{
 /// together.
 const SPREAD: f64 = 0.25;
 
-/// A failure to issue a session.
+/// A failure to issue a session or take it away, or to learn who an identity is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// What was tried: another one is tried at once.
@@ -28,12 +29,19 @@ pub(crate) struct Failure {
     pub message: String,
 }
 
-/// The failures by the grant's UID.
+impl Failure {
+    /// Whether the API server failed a write, rather than AWS a call.
+    pub(crate) fn is_of_a_write(&self) -> bool {
+        [reason::SECRET_WRITE_FAILED, reason::PENDING].contains(&self.reason)
+    }
+}
+
+/// The failures by the object's UID.
 #[derive(Debug, Default)]
 pub(crate) struct Failures(Mutex<HashMap<String, Failure>>);
 
 impl Failures {
-    /// The failure of a grant, if the same was tried.
+    /// The failure of an object, if the same was tried.
     pub(crate) fn of(&self, uid: &str, tried: &str) -> Option<Failure> {
         let failure = self.lock().get(uid).cloned();
         failure.filter(|failure| failure.tried == tried)
@@ -60,7 +68,7 @@ impl Failures {
         failure
     }
 
-    /// The grant has a session, or is gone.
+    /// It worked, or the object is gone.
     pub(crate) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }

@@ -1,0 +1,276 @@
+//! One grant, its identity and its Secret, between a scripted API server and a scripted AWS.
+
+use super::{
+    allowance::Allowances,
+    lookup::{Lookup, look_up},
+    reconcile::reconcile,
+    turns::Turns,
+};
+use crate::{
+    backoff::Stumbles,
+    clock,
+    context::{Context, Rechecks, Sessions},
+    events::Publisher,
+    failures::Failures,
+    fixtures,
+    lease::Fence,
+    metrics::Metrics,
+    scripted::{self, Asked, Log, list, refusal, stored},
+    session_secret::{Index, Writer, index::Pending},
+    watch::{Cache, Synced},
+};
+use alter_crds::{AwsGrant, AwsGrantStatus, AwsIdentity, names::secret};
+use alter_issuer::{Caller, IssueError, Issued};
+use alter_protocol::session::rfc3339;
+use jiff::SignedDuration;
+use kube::{
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::{controller::Action, reflector, watcher::Event},
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+use tokio::{sync::mpsc, time::Instant};
+
+pub(super) const SECRETS: &str = "/api/v1/namespaces/team-a/secrets";
+pub(super) const SECRET: &str = "/api/v1/namespaces/team-a/secrets/bedrock-aws";
+pub(super) const STATUS: &str =
+    "/apis/alter.dev/v1alpha1/namespaces/team-a/awsgrants/bedrock/status";
+pub(super) const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/team-a/events";
+/// So many grants are looked at side by side.
+pub(super) const SLOTS: u16 = 4;
+/// An identity whose STS never answers.
+pub(super) const HANGING: &str = "hanging";
+
+/// AWS: a session of an hour each time, a refusal, or silence.
+#[derive(Default)]
+pub(super) struct Aws {
+    asked: AtomicU32,
+    refuses: bool,
+}
+
+impl Sessions for Arc<Aws> {
+    async fn issue(&self, identity: &AwsIdentity, _: &AwsGrant) -> Result<Issued, IssueError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if identity.metadata.name.as_deref() == Some(HANGING) {
+            std::future::pending::<()>().await;
+        }
+        if self.refuses {
+            return Err(IssueError::NoSource {
+                identity: "default".to_owned(),
+            });
+        }
+        Ok(Issued {
+            session: fixtures::session(&rfc3339(clock::now() + SignedDuration::from_hours(1))),
+            assumed_role_arn: "arn:aws:sts::111122223333:assumed-role/r/s".to_owned(),
+        })
+    }
+
+    async fn identify(&self, _: &AwsIdentity) -> Result<Caller, IssueError> {
+        unreachable!("grants ask for sessions")
+    }
+
+    fn forget(&self, _: &str) {}
+}
+
+pub(super) struct World {
+    pub(super) grant: AwsGrant,
+    pub(super) identity: Option<AwsIdentity>,
+    /// Metadata of the grant's Secret, as the cache has it and as the API server does.
+    pub(super) cached: Option<Value>,
+    pub(super) live: Option<Value>,
+    /// Method and status of requests for Secrets that the API server refuses.
+    pub(super) broken: Option<(&'static str, u16)>,
+    pub(super) refuses: bool,
+    pub(super) leads: bool,
+}
+
+pub(super) struct Seen {
+    pub(super) log: Log,
+    pub(super) sessions: u32,
+    pub(super) action: Action,
+}
+
+/// The operator, which remembers from look to look.
+pub(super) struct Running {
+    pub(super) log: Log,
+    pub(super) context: Arc<Context<Arc<Aws>>>,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self {
+            grant: fixtures::grant(),
+            identity: Some(fixtures::identity()),
+            cached: None,
+            live: None,
+            broken: None,
+            refuses: false,
+            leads: true,
+        }
+    }
+
+    /// With the Secret of an earlier look, by `grant_uid`, whose session was issued so long ago.
+    pub(super) fn with_secret(mut self, grant_uid: &str, age: SignedDuration) -> Self {
+        let mut metadata = serde_json::to_value(fixtures::secret_metadata(grant_uid)).unwrap();
+        let issued = clock::now() - age;
+        let annotations = &mut metadata["annotations"];
+        annotations[secret::ISSUED_AT] = json!(rfc3339(issued));
+        annotations[secret::EXPIRATION] = json!(rfc3339(issued + SignedDuration::from_hours(1)));
+        annotations[secret::INPUT_DIGEST] = json!(self.digest());
+        self.cached = Some(metadata.clone());
+        self.live = Some(metadata);
+        self
+    }
+
+    fn digest(&self) -> String {
+        let labels = BTreeMap::new();
+        match look_up(self.identity.as_ref(), Some(&labels), &self.grant, "") {
+            Lookup::Ready { digest, .. } => digest,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// One look by an operator that has just started.
+    pub(super) async fn look(&self) -> Seen {
+        let running = self.start();
+        let action = running.look(&self.grant).await;
+        Seen {
+            action,
+            sessions: running.sessions(),
+            log: running.log,
+        }
+    }
+
+    pub(super) fn start(&self) -> Running {
+        let (live, broken) = (self.live.clone(), self.broken);
+        let (client, log) = scripted::api(move |asked: &Asked| {
+            if let Some((method, code)) = broken
+                && asked.method == method
+                && asked.path.starts_with(SECRETS)
+            {
+                return refusal(code, "InternalError");
+            }
+            match asked.method.as_str() {
+                "GET" => list(live.as_slice()),
+                "POST" if asked.path == EVENTS => (201, asked.body.clone()),
+                _ => stored(asked),
+            }
+        });
+        let aws = Arc::new(Aws {
+            refuses: self.refuses,
+            ..Aws::default()
+        });
+        Running {
+            log,
+            context: self.context(client, aws),
+        }
+    }
+
+    fn context(&self, client: kube::Client, sessions: Arc<Aws>) -> Arc<Context<Arc<Aws>>> {
+        let fence = Fence::new();
+        if self.leads {
+            fence.open(Instant::now(), clock::now());
+        }
+        let index = Index::default();
+        if let Some(metadata) = &self.cached {
+            index.follow(&mut Pending::new(), &Event::Apply(object(metadata)));
+        }
+        let (grants, mut writer) = reflector::store();
+        writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(self.grant.clone()))));
+        let (identities, mut writer) = reflector::store();
+        if let Some(identity) = self.identity.clone() {
+            let mut hanging = identity.clone();
+            hanging.metadata.name = Some(HANGING.to_owned());
+            for identity in [identity, hanging] {
+                writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(identity))));
+            }
+        }
+        let (namespaces, mut writer) = reflector::store();
+        let namespace = json!({"metadata": {"name": "team-a"}});
+        writer.apply_watcher_event(&Event::Apply(serde_json::from_value(namespace).unwrap()));
+        let synced = Synced::new();
+        for cache in [
+            Cache::Grants,
+            Cache::Identities,
+            Cache::Namespaces,
+            Cache::Secrets,
+        ] {
+            synced.mark(cache);
+        }
+        let min_interval = SignedDuration::from_mins(5);
+        Arc::new(Context {
+            writer: Writer::new(client.clone(), fence.clone()),
+            publisher: Publisher::new(
+                client.clone(),
+                fence.clone(),
+                "pod".to_owned(),
+                Metrics::default(),
+            ),
+            client,
+            fence,
+            synced,
+            index: Arc::new(index),
+            sessions,
+            grants,
+            identities,
+            namespaces,
+            failures: Failures::default(),
+            allowances: Allowances::new(min_interval),
+            turns: Turns::new(SLOTS),
+            stumbles: Stumbles::default(),
+            rechecks: Rechecks::new(mpsc::unbounded_channel().0),
+            metrics: Metrics::default(),
+            cluster: String::new(),
+            min_interval,
+        })
+    }
+}
+
+impl Running {
+    pub(super) async fn look(&self, grant: &AwsGrant) -> Action {
+        let object = Arc::new(DeserializeGuard(Ok(grant.clone())));
+        reconcile(object, self.context.clone()).await.unwrap()
+    }
+
+    /// How often AWS was asked for one.
+    pub(super) fn sessions(&self) -> u32 {
+        self.context.sessions.asked.load(Ordering::Relaxed)
+    }
+
+    /// The status that was written last.
+    pub(super) fn status(&self) -> AwsGrantStatus {
+        let lines = self.log.lines();
+        let last = lines.iter().rposition(|line| line.ends_with("/status"));
+        status_of(&self.log.at(last.unwrap()))
+    }
+
+    /// The watch tells that someone removed the grant's Secret.
+    pub(super) fn secret_goes(&self) {
+        let metadata = serde_json::to_value(fixtures::secret_metadata("g-1")).unwrap();
+        let gone = Event::Delete(object(&metadata));
+        self.context.index.follow(&mut Pending::new(), &gone);
+    }
+}
+
+fn object(metadata: &Value) -> PartialObjectMeta<k8s_openapi::api::core::v1::Secret> {
+    PartialObjectMeta {
+        metadata: serde_json::from_value(metadata.clone()).unwrap(),
+        ..PartialObjectMeta::default()
+    }
+}
+
+pub(super) fn status_of(asked: &Asked) -> AwsGrantStatus {
+    serde_json::from_value(asked.body["status"].clone()).unwrap()
+}
+
+pub(super) fn reasons(status: &AwsGrantStatus) -> Vec<(&str, &str, &str)> {
+    let all = status.conditions.iter();
+    all.map(|own| (own.type_.as_str(), own.status.as_str(), own.reason.as_str()))
+        .collect()
+}
