@@ -6,6 +6,7 @@ use crate::{
     certificate::{self, keeper::Settings},
     clock,
     context::{Context, Rechecks},
+    due,
     events::Publisher,
     failures::Failures,
     grant::{self, allowance::Allowances, turns::Turns},
@@ -18,7 +19,7 @@ use crate::{
 };
 use alter_issuer::{Issuer, Options};
 use alter_runtime::health::{self, Readiness, ServeError};
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, future, stream};
 use jiff::SignedDuration;
 use kube::{Client, Config, runtime::reflector};
 use prometheus_client::registry::Registry;
@@ -110,6 +111,7 @@ fn work(
     let (namespaces, namespaces_writer) = reflector::store();
     let (touched, touched_grants) = mpsc::unbounded_channel();
     let (recheck, rechecked) = mpsc::unbounded_channel();
+    let (due, due_grants) = due::due();
     let issuer = issuer(args, client);
     issuer.metrics().register(registry);
     registry.register_collector(Box::new(Caches {
@@ -132,6 +134,7 @@ fn work(
         failures: Failures::default(),
         allowances: Allowances::new(min_interval),
         turns: Turns::new(args.concurrency),
+        due,
         stumbles: Stumbles::default(),
         rechecks: Rechecks::new(recheck),
         publisher: Publisher::new(
@@ -157,6 +160,7 @@ fn work(
         grants: grants_writer,
         namespaces: namespaces_writer,
         touched: received(touched_grants),
+        due: due_grants.filter_map(|name| future::ready(grant::controller::named(&name))),
         led: led(fence),
         sweep: wake,
     };

@@ -3,8 +3,10 @@
 use crate::{
     backoff::Stumbles,
     clock,
+    due::Due,
     events::{News, Publisher},
     failures::Failures,
+    grant::Kept,
     grant::{allowance::Allowances, turns::Turns},
     lease::Fence,
     metrics::Metrics,
@@ -29,7 +31,7 @@ use tokio::sync::mpsc;
 /// One object that cannot be decoded does not stall the others.
 pub(crate) type Guarded<K> = DeserializeGuard<K>;
 /// All grants.
-pub(crate) type Grants = Store<Guarded<AwsGrant>>;
+pub(crate) type Grants = Store<Kept>;
 /// All identities.
 pub(crate) type Identities = Store<Guarded<AwsIdentity>>;
 /// Labels of all namespaces.
@@ -131,6 +133,8 @@ pub(crate) struct Context<S> {
     pub allowances: Allowances,
     /// Who asks AWS now.
     pub turns: Arc<Turns>,
+    /// When grants are to be looked at again.
+    pub due: Due,
     /// What the API server failed.
     pub stumbles: Stumbles,
     /// Identities to be asked about.

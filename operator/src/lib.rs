@@ -6,6 +6,7 @@ mod backoff;
 mod certificate;
 mod clock;
 mod context;
+mod due;
 mod encoded;
 mod event_budget;
 mod events;

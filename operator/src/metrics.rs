@@ -1,7 +1,6 @@
 //! What the operator counts.
 
 use crate::context::{Grants, Identities};
-use alter_crds::condition::READY;
 use jiff::Timestamp;
 use prometheus_client::{
     collector::Collector,
@@ -130,20 +129,16 @@ impl Caches {
     fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         for object in self.grants.state() {
-            let Ok(grant) = &object.0 else {
+            if object.is_unreadable() {
                 tally.bad += 1;
                 continue;
-            };
-            let status = grant.status.as_ref();
-            let ready = status.and_then(|own| own.conditions.iter().find(|one| one.type_ == READY));
-            match ready.map(|own| own.status.as_str()) {
-                Some("True") => tally.ready += 1,
-                Some("False") => tally.unready += 1,
-                _ => tally.unknown += 1,
             }
-            let expiration = status
-                .and_then(|own| own.expiration.as_ref())
-                .map(|own| own.0);
+            match object.ready {
+                Some(true) => tally.ready += 1,
+                Some(false) => tally.unready += 1,
+                None => tally.unknown += 1,
+            }
+            let expiration = object.expiration;
             tally.next_expiration = match (tally.next_expiration, expiration) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
@@ -201,7 +196,7 @@ impl Collector for Caches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures;
+    use crate::{fixtures, grant::Kept};
     use kube::{
         core::DeserializeGuard,
         runtime::{reflector, watcher::Event},
@@ -223,10 +218,10 @@ mod tests {
         let mut fresh = fixtures::grant();
         fresh.metadata.name = Some("fresh".to_owned());
         let bad = json!({"metadata": {"name": "bad", "namespace": "n"}, "spec": {"roleArn": 7}});
-        let bad: DeserializeGuard<alter_crds::AwsGrant> = serde_json::from_value(bad).unwrap();
+        let bad: Kept = serde_json::from_value(bad).unwrap();
         for object in [
-            DeserializeGuard(Ok(ready)),
-            DeserializeGuard(Ok(fresh)),
+            DeserializeGuard(Ok(ready)).into(),
+            DeserializeGuard(Ok(fresh)).into(),
             bad,
         ] {
             writer.apply_watcher_event(&Event::Apply(object));

@@ -25,8 +25,10 @@ pub(crate) struct StatusError {
     source: kube::Error,
 }
 
-/// Applies the whole status, so that fields it lacks go. Whether it was written: it is not where the
+/// Replaces the whole status, so that fields it lacks go. Whether it was written: it is not where the
 /// object is gone or is another of the same name, nor where this process no longer leads.
+///
+/// A JSON Patch: nobody else writes a status, and an apply costs the API server half as much again.
 pub(crate) async fn patch<K>(
     client: &Client,
     fence: &Fence,
@@ -37,13 +39,6 @@ where
     K: Resource<DynamicType = ()> + HasStatus + DeserializeOwned,
     K::Status: Serialize,
 {
-    let patch = Patch::Apply(json!({
-        "apiVersion": K::api_version(&()),
-        "kind": K::kind(&()),
-        "metadata": {"name": object.name_any(), "uid": object.uid()},
-        "status": status,
-    }));
-    let params = PatchParams::apply(field_manager::STATUS).force();
     let name = object.name_any();
     let failed = |source| StatusError {
         kind: K::kind(&()).into_owned(),
@@ -53,7 +48,18 @@ where
         },
         source,
     };
+    let operations = json!([
+        {"op": "test", "path": "/metadata/uid", "value": object.uid()},
+        {"op": "add", "path": "/status", "value": status},
+    ]);
+    let operations = serde_json::from_value(operations);
+    let operations = operations.map_err(|source| failed(kube::Error::SerdeError(source)))?;
+    let params = PatchParams {
+        field_manager: Some(field_manager::STATUS.to_owned()),
+        ..PatchParams::default()
+    };
     let url = K::url_path(&(), object.namespace().as_deref());
+    let patch = Patch::<()>::Json(operations);
     let request = Request::new(url).patch_subresource("status", &name, &params, &patch);
     let mut request = request.map_err(|source| failed(kube::Error::BuildRequest(source)))?;
     request.headers_mut().insert(ACCEPT, METADATA_ALONE);
@@ -68,7 +74,27 @@ where
     }
 }
 
-/// Gone, or another object of the same name.
+/// Gone, or another object of the same name: where the test of the UID fails, the API server names no cause,
+/// as it does for a status that the schema refuses.
 fn is_gone(answer: &Status) -> bool {
-    matches!(answer.code, 404 | 409)
+    let causes = answer.details.as_ref().map_or(0, |own| own.causes.len());
+    matches!(answer.code, 404 | 409) || (answer.code == 422 && causes == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(code: u16, details: &serde_json::Value) -> Status {
+        serde_json::from_value(json!({"code": code, "details": details})).unwrap()
+    }
+
+    #[test]
+    fn another_object_of_the_name_is_told_from_a_status_that_the_schema_refuses() {
+        assert!(is_gone(&answer(404, &json!({"name": "bedrock"}))));
+        assert!(is_gone(&answer(422, &json!({}))), "the test of the UID");
+        let causes = json!({"causes": [{"reason": "FieldValueInvalid", "field": "status"}]});
+        assert!(!is_gone(&answer(422, &causes)));
+        assert!(!is_gone(&answer(403, &json!({}))));
+    }
 }

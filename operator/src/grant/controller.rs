@@ -1,26 +1,26 @@
 //! What brings a grant to its reconcile.
 
-use super::reconcile::{ReconcileError, reconcile};
+use super::{
+    kept::Kept,
+    reconcile::{ReconcileError, reconcile},
+};
 use crate::{
     backoff::doubled,
-    context::{Context, Guarded, Sessions},
+    context::{Context, Sessions},
     session_secret::index::Pending,
-    watch::{Cache, edited, paged, strip},
+    watch::{Cache, paged, strip},
 };
-use alter_crds::{
-    AwsGrant,
-    names::{label, secret},
-};
+use alter_crds::names::{label, secret};
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, Resource, ResourceExt,
     core::PartialObjectMeta,
     runtime::{
-        Controller, PredicateConfig, WatchStreamExt,
+        Controller, WatchStreamExt,
         controller::{self, Action},
         reflector::{ObjectRef, store::Writer},
-        watcher,
+        watcher::{self, Event, watcher},
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -31,16 +31,18 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_mins(1);
 
 /// A grant, by name.
-pub(crate) type GrantRef = ObjectRef<Guarded<AwsGrant>>;
+pub(crate) type GrantRef = ObjectRef<Kept>;
 
 /// What the controller is fed with.
-pub(crate) struct Feeds<T, L> {
+pub(crate) struct Feeds<T, D, L> {
     /// Fills the cache of grants.
-    pub grants: Writer<Guarded<AwsGrant>>,
+    pub grants: Writer<Kept>,
     /// Fills the cache of namespaces.
     pub namespaces: Writer<PartialObjectMeta<Namespace>>,
     /// Grants whose identity changed.
     pub touched: T,
+    /// Grants whose time has come.
+    pub due: D,
     /// An item whenever this process begins to lead.
     pub led: L,
     /// Wakes the sweep.
@@ -52,25 +54,28 @@ pub(crate) async fn run<S: Sessions>(
     context: Arc<Context<S>>,
     feeds: Feeds<
         impl Stream<Item = GrantRef> + Send + 'static,
+        impl Stream<Item = GrantRef> + Send + 'static,
         impl Stream<Item = ()> + Send + 'static,
     >,
     concurrency: u16,
     shutdown: CancellationToken,
 ) {
-    let grants = grants(&context, feeds.grants, feeds.sweep.clone());
-    let reader = context.grants.clone();
-    Controller::for_stream(grants, reader)
+    let changed = changed(&context, feeds.grants, feeds.sweep.clone());
+    // What brings a grant comes by its name alone.
+    Controller::for_stream(stream::pending(), context.grants.clone())
         .with_config(controller::Config::default().concurrency(concurrency))
         .watches_stream(
             namespaces(&context, feeds.namespaces),
             of_namespace(&context),
         )
+        .reconcile_on(changed)
         .reconcile_on(changed_secrets(&context, feeds.sweep))
         .reconcile_on(feeds.touched)
+        .reconcile_on(feeds.due)
         .reconcile_all_on(feeds.led)
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(
-            reconcile::<S>,
+            look::<S>,
             |object, error, context| retry(&object, error, &context),
             context.clone(),
         )
@@ -81,35 +86,82 @@ pub(crate) async fn run<S: Sessions>(
         .await;
 }
 
-fn grants<S: Sessions>(
+/// One look. The time of the next is kept by [`crate::due`].
+async fn look<S: Sessions>(
+    object: Arc<Kept>,
+    context: Arc<Context<S>>,
+) -> Result<Action, ReconcileError> {
+    let wait = reconcile(&object, &context).await?;
+    if let Some(namespace) = &object.meta().namespace {
+        let name = format!("{namespace}/{}", object.name_any());
+        context.due.set(&name, wait);
+    }
+    Ok(Action::await_change())
+}
+
+/// The grant that `namespace/name` names.
+pub(crate) fn named(text: &str) -> Option<GrantRef> {
+    let (namespace, name) = text.split_once('/')?;
+    Some(ObjectRef::new(name).within(namespace))
+}
+
+/// Grants that are new or were edited.
+fn changed<S: Sessions>(
     context: &Arc<Context<S>>,
-    writer: Writer<Guarded<AwsGrant>>,
+    mut writer: Writer<Kept>,
     sweep: Arc<Notify>,
-) -> impl Stream<Item = watcher::Result<Guarded<AwsGrant>>> + Send + use<S> {
-    let api: Api<Guarded<AwsGrant>> = Api::all(context.client.clone());
+) -> impl Stream<Item = GrantRef> + Send + use<S> {
+    let api: Api<Kept> = Api::all(context.client.clone());
     let context = context.clone();
+    let mut listed = Vec::new();
     watcher(api, paged())
         .default_backoff()
-        .modify(|object| strip(object.meta_mut()))
-        .reflect(writer)
-        .inspect_ok(move |event| match event {
-            watcher::Event::Delete(grant) => {
-                if let Some(uid) = &grant.meta().uid {
-                    context.failures.forget(uid);
-                    context.allowances.forget(uid);
-                    context.stumbles.forget(uid);
+        .map(move |event| {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    tracing::warn!(%error, "the watch of grants broke: it begins anew");
+                    return Vec::new();
                 }
-                sweep.notify_one();
-            }
-            // What the list lacks was deleted while the watch was broken.
-            watcher::Event::InitDone => {
+            };
+            let news = |grant: &Kept| {
+                let object = ObjectRef::from_obj(grant);
+                let known = context.grants.get(&object);
+                let is_news = known.is_none_or(|known| grant.differs_from(&known));
+                is_news.then_some(object)
+            };
+            let changed = match &event {
+                Event::Init => {
+                    listed.clear();
+                    Vec::new()
+                }
+                // A new one is in the cache only when the list is whole.
+                Event::InitApply(grant) => {
+                    listed.extend(news(grant));
+                    Vec::new()
+                }
+                Event::InitDone => std::mem::take(&mut listed),
+                Event::Apply(grant) => news(grant).into_iter().collect(),
+                Event::Delete(grant) => {
+                    if let Some(uid) = &grant.meta().uid {
+                        context.failures.forget(uid);
+                        context.allowances.forget(uid);
+                        context.stumbles.forget(uid);
+                    }
+                    Vec::new()
+                }
+            };
+            writer.apply_watcher_event(&event);
+            if matches!(event, Event::InitDone) {
                 context.synced.mark(Cache::Grants);
+            }
+            // What a list lacks was deleted while the watch was broken.
+            if matches!(event, Event::Delete(_) | Event::InitDone) {
                 sweep.notify_one();
             }
-            _ => {}
+            changed
         })
-        .applied_objects()
-        .predicate_filter(edited, PredicateConfig::default())
+        .flat_map(stream::iter)
 }
 
 /// Grants whose Secret someone else changed.
@@ -137,7 +189,7 @@ fn changed_secrets<S: Sessions>(
                 }
             };
             let changed = context.index.follow(&mut pending, &event);
-            if matches!(event, watcher::Event::InitDone) {
+            if matches!(event, Event::InitDone) {
                 context.synced.mark(Cache::Secrets);
             }
             let mut owners = Vec::with_capacity(changed.len());
@@ -169,7 +221,7 @@ fn namespaces<S>(
         })
         .reflect(writer)
         .inspect_ok(move |event| {
-            if matches!(event, watcher::Event::InitDone) {
+            if matches!(event, Event::InitDone) {
                 synced.mark(Cache::Namespaces);
             }
         })
@@ -191,7 +243,7 @@ fn of_namespace<S: Sessions>(
 }
 
 /// The controller's own backoff, for what the API server failed.
-fn retry<S>(object: &Guarded<AwsGrant>, error: &ReconcileError, context: &Context<S>) -> Action {
+fn retry<S>(object: &Kept, error: &ReconcileError, context: &Context<S>) -> Action {
     let uid = object.meta().uid.clone().unwrap_or_default();
     let failures = context.stumbles.note(&uid);
     let wait = doubled(FIRST_RETRY, LAST_RETRY, failures);

@@ -3,12 +3,15 @@
 pub(crate) mod act;
 pub(crate) mod allowance;
 pub(crate) mod controller;
+pub(crate) mod kept;
 pub(crate) mod lookup;
 pub(crate) mod observe;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
 pub(crate) mod status;
 pub(crate) mod turns;
+
+pub(crate) use kept::Kept;
 
 #[cfg(test)]
 mod bound_tests;

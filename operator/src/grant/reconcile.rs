@@ -2,6 +2,7 @@
 
 use super::{
     act::{Act, Outcome},
+    kept::Kept,
     lookup::Lookup,
     observe::{Known, decide, know},
     plan::{Existing, Left, Plan},
@@ -9,15 +10,15 @@ use super::{
 };
 use crate::{
     clock,
-    context::{Context, Guarded, Sessions},
-    events::news,
+    context::{Context, Sessions},
+    events::{News, news},
     session_secret::WriteError,
     status::{StatusError, patch},
 };
-use alter_crds::{AwsGrant, condition::reason};
+use alter_crds::{AwsGrant, AwsGrantStatus, condition::reason};
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt, runtime::controller::Action};
-use std::{sync::Arc, time::Duration};
+use kube::{Resource, ResourceExt};
+use std::time::Duration;
 
 /// Also where nothing is due, a grant is looked at so often: timers stand still while a machine sleeps.
 const AT_LEAST_EVERY: Duration = Duration::from_mins(15);
@@ -36,75 +37,86 @@ pub(crate) enum ReconcileError {
     Status(#[from] StatusError),
 }
 
-/// One look at a grant.
+/// One look at a grant; gives the time until the next, where one is due without a change.
 pub(crate) async fn reconcile<S: Sessions>(
-    object: Arc<Guarded<AwsGrant>>,
-    context: Arc<Context<S>>,
-) -> Result<Action, ReconcileError> {
+    object: &Kept,
+    context: &Context<S>,
+) -> Result<Option<Duration>, ReconcileError> {
     // 1. Only the leader acts, and on caches that have been filled.
     context.synced.wait().await;
     if !context.fence.is_open() {
-        return Ok(Action::await_change());
+        return Ok(None);
     }
     // 2. An object that cannot be read is told of, and stalls nobody.
-    let grant = match &object.0 {
+    let grant = match object.read() {
         Ok(grant) => grant,
-        Err(invalid) => {
+        Err(error) => {
             let regarding = object.object_ref(&());
-            context.tell_undecodable(&regarding, &invalid.error).await;
-            return Ok(Action::await_change());
+            context.tell_undecodable(&regarding, &error).await;
+            return Ok(None);
         }
     };
     // 3. What identity, namespace and Secret say, and what that leads to.
-    let known = know(grant, &context);
-    let decision = decide(grant, &known, &context).await;
+    let grant = &grant;
+    let known = know(grant, context);
+    let decision = decide(grant, &known, context).await;
     // 4. Do it.
     let act = Act {
         grant,
         known: &known,
-        context: &context,
+        context,
     };
     let outcome = match decision {
         Ok(decision) => act.run(decision).await,
         Err(unseen) => Some(act.unseen(unseen)?),
     };
     let Some(outcome) = outcome else {
-        return Ok(Action::await_change());
+        return Ok(None);
     };
     // 5. Tell.
-    tell(grant, &known, &outcome, &context).await?;
+    if let Some((status, news)) = report(object, grant, &known, &outcome) {
+        tell(grant, &status, &news, context).await?;
+    }
     // 6. Look again when something is due.
     context.stumbles.forget(&grant.uid().unwrap_or_default());
     context
         .metrics
         .reconciled("AwsGrant", name_of(&outcome.plan));
-    Ok(Action::requeue(wait(&outcome.plan, clock::now())))
+    Ok(Some(wait(&outcome.plan, clock::now())))
 }
 
-/// Writes the status, if it changed, and publishes what is news.
-async fn tell<S>(
+/// The status that is to be written, if it changed, and what of it is news.
+fn report(
+    object: &Kept,
     grant: &AwsGrant,
     known: &Known,
     outcome: &Outcome,
-    context: &Context<S>,
-) -> Result<(), ReconcileError> {
+) -> Option<(AwsGrantStatus, Vec<News>)> {
     let has_secret = matches!(outcome.secret, Existing::Own(_));
-    let Some(view) = view(outcome) else {
-        return Ok(());
-    };
+    let view = view(outcome)?;
     if is_a_moment(grant, known, outcome) {
-        return Ok(());
+        return None;
     }
-    let now = clock::now();
-    let status = project(grant, &known.lookup, &view, has_secret, now);
-    if grant.status.as_ref() == Some(&status) {
-        return Ok(());
+    let status = project(grant, &known.lookup, &view, has_secret, clock::now());
+    if object.tells(&status) {
+        return None;
     }
     let old = grant.status.as_ref().map(|own| own.conditions.as_slice());
     let news = news(old.unwrap_or_default(), &status.conditions);
-    if patch(&context.client, &context.fence, grant, &status).await? {
+    Some((status, news))
+}
+
+/// Writes the status, and publishes the news.
+async fn tell<S>(
+    grant: &AwsGrant,
+    status: &AwsGrantStatus,
+    news: &[News],
+    context: &Context<S>,
+) -> Result<(), ReconcileError> {
+    if patch(&context.client, &context.fence, grant, status).await? {
         let regarding = grant.object_ref(&());
-        context.publisher.publish(&regarding, &news, now).await;
+        let publisher = &context.publisher;
+        publisher.publish(&regarding, news, clock::now()).await;
     }
     Ok(())
 }

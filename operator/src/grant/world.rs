@@ -1,6 +1,7 @@
 //! One grant, its identity and its Secret, between a scripted API server and a scripted AWS.
 
 use super::{
+    Kept,
     allowance::Allowances,
     lookup::{Lookup, look_up},
     reconcile::reconcile,
@@ -15,7 +16,7 @@ use crate::{
     fixtures,
     lease::Fence,
     metrics::Metrics,
-    scripted::{self, Asked, Log, list, refusal, stored},
+    scripted::{self, Asked, Log, list, patched, refusal, stored},
     session_secret::{Index, Writer, index::Pending},
     watch::{Cache, Synced},
 };
@@ -25,7 +26,7 @@ use alter_protocol::session::rfc3339;
 use jiff::SignedDuration;
 use kube::{
     core::{DeserializeGuard, PartialObjectMeta},
-    runtime::{controller::Action, reflector, watcher::Event},
+    runtime::{reflector, watcher::Event},
 };
 use serde_json::{Value, json};
 use std::{
@@ -34,6 +35,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -93,7 +95,7 @@ pub(super) struct World {
 pub(super) struct Seen {
     pub(super) log: Log,
     pub(super) sessions: u32,
-    pub(super) action: Action,
+    pub(super) wait: Option<Duration>,
 }
 
 /// The operator, which remembers from look to look.
@@ -139,9 +141,9 @@ impl World {
     /// One look by an operator that has just started.
     pub(super) async fn look(&self) -> Seen {
         let running = self.start();
-        let action = running.look(&self.grant).await;
+        let wait = running.look(&self.grant).await;
         Seen {
-            action,
+            wait,
             sessions: running.sessions(),
             log: running.log,
         }
@@ -182,7 +184,9 @@ impl World {
             index.follow(&mut Pending::new(), &Event::Apply(object(metadata)));
         }
         let (grants, mut writer) = reflector::store();
-        writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(self.grant.clone()))));
+        writer.apply_watcher_event(&Event::Apply(
+            DeserializeGuard(Ok(self.grant.clone())).into(),
+        ));
         let (identities, mut writer) = reflector::store();
         if let Some(identity) = self.identity.clone() {
             let mut hanging = identity.clone();
@@ -227,15 +231,16 @@ impl World {
             rechecks: Rechecks::new(mpsc::unbounded_channel().0),
             metrics: Metrics::default(),
             cluster: String::new(),
+            due: crate::due::due().0,
             min_interval,
         })
     }
 }
 
 impl Running {
-    pub(super) async fn look(&self, grant: &AwsGrant) -> Action {
-        let object = Arc::new(DeserializeGuard(Ok(grant.clone())));
-        reconcile(object, self.context.clone()).await.unwrap()
+    pub(super) async fn look(&self, grant: &AwsGrant) -> Option<Duration> {
+        let object = Kept::from(DeserializeGuard(Ok(grant.clone())));
+        reconcile(&object, &self.context).await.unwrap()
     }
 
     /// How often AWS was asked for one.
@@ -266,7 +271,7 @@ fn object(metadata: &Value) -> PartialObjectMeta<k8s_openapi::api::core::v1::Sec
 }
 
 pub(super) fn status_of(asked: &Asked) -> AwsGrantStatus {
-    serde_json::from_value(asked.body["status"].clone()).unwrap()
+    serde_json::from_value(patched(asked, "/status")).unwrap()
 }
 
 pub(super) fn reasons(status: &AwsGrantStatus) -> Vec<(&str, &str, &str)> {

@@ -85,12 +85,7 @@ fn identities<S: Sessions>(
     let api: Api<Guarded<AwsIdentity>> = Api::all(context.client.clone());
     let (grants, synced) = (context.grants.clone(), context.synced.clone());
     let touch = move |wanted: &dyn Fn(&str) -> bool| {
-        let theirs = grants.state_filter(|grant| {
-            grant
-                .0
-                .as_ref()
-                .is_ok_and(|grant| wanted(&grant.spec.identity))
-        });
+        let theirs = grants.state_filter(|grant| grant.identity.as_deref().is_some_and(wanted));
         for grant in theirs {
             // Fails only when the grants' controller has ended, as the program does.
             let _ = touched.send(ObjectRef::from_obj(&*grant));

@@ -14,11 +14,14 @@ pub(crate) type Key = (String, String);
 /// The facts of all Secrets that the watch has seen.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    known: RwLock<HashMap<Key, Facts>>,
+    known: RwLock<Known>,
 }
 
 /// Of a list that is still coming in.
-pub(crate) type Pending = HashMap<Key, Facts>;
+pub(crate) type Pending = Known;
+
+/// The facts stand apart from the table, a third or more of which is empty.
+type Known = HashMap<Key, Box<Facts>>;
 
 impl Index {
     /// Follows a watch; gives what is not as it was known: the facts before, after, or both. What this process
@@ -36,7 +39,7 @@ impl Index {
             }
             Event::InitApply(object) => {
                 if let Ok(facts) = Facts::read(&object.metadata) {
-                    pending.insert(key_of(object), facts);
+                    pending.insert(key_of(object), Box::new(facts));
                 }
                 Vec::new()
             }
@@ -49,7 +52,7 @@ impl Index {
             }
             Event::Apply(object) => {
                 let key = key_of(object);
-                let after = Facts::read(&object.metadata).ok();
+                let after = Facts::read(&object.metadata).ok().map(Box::new);
                 let mut known = self.write();
                 let before = match &after {
                     Some(facts) => known.insert(key.clone(), facts.clone()),
@@ -60,12 +63,12 @@ impl Index {
                     return Vec::new();
                 }
                 let both = before.into_iter().chain(after);
-                both.map(|facts| (key.clone(), facts)).collect()
+                both.map(|facts| (key.clone(), *facts)).collect()
             }
             Event::Delete(object) => {
                 let key = key_of(object);
                 let before = self.write().remove(&key);
-                before.map(|facts| (key, facts)).into_iter().collect()
+                before.map(|facts| (key, *facts)).into_iter().collect()
             }
         }
     }
@@ -73,13 +76,13 @@ impl Index {
     /// What this process itself has just written, before the watch tells.
     pub(crate) fn insert(&self, namespace: &str, name: &str, facts: Facts) {
         self.write()
-            .insert((namespace.to_owned(), name.to_owned()), facts);
+            .insert((namespace.to_owned(), name.to_owned()), Box::new(facts));
     }
 
     /// What is known of a Secret.
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<Facts> {
         let key = (namespace.to_owned(), name.to_owned());
-        self.read().get(&key).cloned()
+        self.read().get(&key).map(|facts| (**facts).clone())
     }
 
     /// Those that `wanted` picks. It runs under the lock: it must be quick.
@@ -87,27 +90,24 @@ impl Index {
         let known = self.read();
         let picked = known.iter().filter(|(key, facts)| wanted(key, facts));
         picked
-            .map(|(key, facts)| (key.clone(), facts.clone()))
+            .map(|(key, facts)| (key.clone(), (**facts).clone()))
             .collect()
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Key, Facts>> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Key, Facts>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Known> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What one holds and the other does not hold so.
-fn differing<'a>(
-    one: &'a HashMap<Key, Facts>,
-    other: &'a HashMap<Key, Facts>,
-) -> impl Iterator<Item = (Key, Facts)> + 'a {
+fn differing<'a>(one: &'a Known, other: &'a Known) -> impl Iterator<Item = (Key, Facts)> + 'a {
     one.iter()
         .filter(|(key, facts)| other.get(*key) != Some(*facts))
-        .map(|(key, facts)| (key.clone(), facts.clone()))
+        .map(|(key, facts)| (key.clone(), (**facts).clone()))
 }
 
 fn key_of(object: &PartialObjectMeta<Secret>) -> Key {
