@@ -4,6 +4,7 @@ use alter_e2e::{
     Failure, TestNamespace,
     app::with_served_app,
     fixture::{AWS_ENDPOINT, IDLE, grant, grant_of, identity, python_pod},
+    system::lives,
     wait,
 };
 
@@ -18,15 +19,25 @@ async fn refused(here: &TestNamespace, yaml: &str, expected: &[&str]) -> Result<
     Ok(())
 }
 
-/// The good grant beside the bad ones is served, and its like can be made.
-async fn others_go_on(here: &TestNamespace) -> Result<(), Failure> {
-    here.is_served("app").await?;
-    here.ready_grant("another", "").await.map(|_| ())
+/// Beside a good grant and its app, which go on, and so does the installation.
+async fn beside_a_good_grant(
+    test: &str,
+    body: impl AsyncFnOnce(&TestNamespace) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    with_served_app(test, "process", async |here| {
+        let before = lives().await?;
+        body(here).await?;
+        here.is_served("app").await?;
+        here.ready_grant("another", "").await?;
+        assert_eq!(lives().await?, before, "something crashed");
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]
 async fn grants() -> Result<(), Failure> {
-    with_served_app("bad-grant", "process", async |here| {
+    beside_a_good_grant("bad-grant", async |here| {
         for (spec, expected) in [
             ("  durationSeconds: 899", ["durationSeconds", "900"]),
             ("  durationSeconds: 43201", ["durationSeconds", "43200"]),
@@ -103,14 +114,14 @@ async fn grants() -> Result<(), Failure> {
             here.grant_is(name, false, "IdentityNotFound").await?;
             here.grant_is(name, false, "spec.identity").await?;
         }
-        others_go_on(here).await
+        Ok(())
     })
     .await
 }
 
 #[tokio::test]
 async fn identities() -> Result<(), Failure> {
-    with_served_app("bad-identity", "process", async |here| {
+    beside_a_good_grant("bad-identity", async |here| {
         // Under a name of its own: the good one serves the grant.
         let good = identity(&here.name).replacen(&here.name, "bad-identity", 1);
         let with = |from: &str, to: &str| good.replace(from, to);
@@ -215,14 +226,14 @@ async fn identities() -> Result<(), Failure> {
         ] {
             refused(here, &yaml, &expected).await?;
         }
-        others_go_on(here).await
+        Ok(())
     })
     .await
 }
 
 #[tokio::test]
 async fn annotations() -> Result<(), Failure> {
-    with_served_app("bad-pod", "process", async |here| {
+    beside_a_good_grant("bad-pod", async |here| {
         for (annotations, expected) in [
             ("alter.dev/grant: \"\"", ["alter.dev/grant", "name"]),
             ("alter.dev/grant: \" , \"", ["alter.dev/grant", "name"]),
@@ -271,7 +282,7 @@ async fn annotations() -> Result<(), Failure> {
             Ok(events.contains("unknown-aws").then_some(()))
         })
         .await?;
-        others_go_on(here).await
+        Ok(())
     })
     .await
 }

@@ -6,6 +6,7 @@ use alter_e2e::{
     fixture::{AWS_ENDPOINT, DENIED_ROLE, grant_of, identity},
     kubectl,
     relay::{self, Fault},
+    system::lives,
     wait, with_temp_namespace,
 };
 
@@ -104,6 +105,7 @@ async fn through_relay(
 #[tokio::test]
 async fn each_error_of_aws_is_a_condition_and_an_event_and_others_go_on() -> Result<(), Failure> {
     with_temp_namespace("sts-errors", &[], async |here| {
+        let before = lives().await?;
         let rows = faults();
         let of_relay: Vec<_> = rows.iter().map(|(fault, ..)| fault.clone()).collect();
         through_relay(&here, None, &of_relay).await?;
@@ -153,7 +155,9 @@ async fn each_error_of_aws_is_a_condition_and_an_event_and_others_go_on() -> Res
             .await?;
         }
         here.ready_grant("good", "").await?;
-        here.identity_is(true, "").await
+        here.identity_is(true, "").await?;
+        assert_eq!(lives().await?, before, "something crashed");
+        Ok(())
     })
     .await
 }

@@ -112,6 +112,8 @@ async fn uninstalling_keeps_grants_and_running_sessions() -> Result<(), Failure>
                 let found = kubectl::field(&here.name, kind, name, ".metadata.name").await?;
                 assert_eq!(found, name, "{kind}");
             }
+            let kinds = ["awsgrants.alter.dev", "awsidentities.alter.dev"];
+            kubectl::run(&[&["get", "crd"], &kinds[..]].concat()).await?;
             here.helper(true).await?;
             here.ready_pod(
                 "plain",
