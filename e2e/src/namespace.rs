@@ -7,7 +7,12 @@ use kube::{
     Api, Client,
     api::{DeleteParams, PostParams},
 };
-use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Where a test lives.
 #[derive(Clone)]
@@ -16,6 +21,18 @@ pub struct TestNamespace {
     pub client: Client,
     /// Name of the namespace, and of the test's own `AwsIdentity`.
     pub name: String,
+    /// Logs of pods that are gone since.
+    kept: Arc<Mutex<Vec<leak::Text>>>,
+}
+
+impl TestNamespace {
+    /// Keeps the installation's logs of up to now, which go with its pods, for the look for secrets.
+    pub async fn keep_logs(&self) -> Result<(), Failure> {
+        let logs = leak::pod_logs(SYSTEM_NAMESPACE).await?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend(logs);
+        Ok(())
+    }
 }
 
 /// Runs a test in a namespace of its own, which goes afterwards.
@@ -44,12 +61,17 @@ where
         .create(&PostParams::default(), &namespace(&name, labels))
         .await?;
     let witness = Witness::start(&client, &name);
+    let kept = Arc::<Mutex<Vec<leak::Text>>>::default();
     let here = TestNamespace {
         client,
         name: name.clone(),
+        kept: Arc::clone(&kept),
     };
     let outcome = match AssertUnwindSafe(body(here)).catch_unwind().await {
-        Ok(Ok(())) => witness.finish(&name).await,
+        Ok(Ok(())) => {
+            let kept = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
+            witness.finish(&name, kept).await
+        }
         Ok(Err(failure)) => Err(failure),
         Err(panic) => {
             show(&name).await;

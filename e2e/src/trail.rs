@@ -38,8 +38,8 @@ impl Mark {
         ))
     }
 
-    /// The role session name of each AssumeRole that reached AWS since, denied ones too.
-    pub async fn assumed(self) -> Result<Vec<String>, Failure> {
+    /// The grant of each AssumeRole for a namespace that reached AWS since, denied ones too.
+    pub async fn assumed(self, namespace: &str) -> Result<Vec<String>, Failure> {
         let since = self.0.to_string();
         let ask = [
             "exec",
@@ -53,6 +53,8 @@ impl Mark {
             &since,
         ];
         let names = kubectl::run(&ask).await?;
-        Ok(names.lines().map(str::to_owned).collect())
+        let own = format!("alter.{namespace}.");
+        let grants = names.lines().filter_map(|name| name.strip_prefix(&own));
+        Ok(grants.map(str::to_owned).collect())
     }
 }

@@ -78,10 +78,11 @@ impl Witness {
         }
     }
 
-    /// Looks for what was seen in everything that a person may read of the namespace and of Alter. Fails
-    /// where a grant had a session and none of its secrets was seen: the look would prove nothing.
-    pub async fn finish(self, namespace: &str) -> Result<(), Failure> {
-        wait::until_found("the secrets of each grant that had a session", async || {
+    /// Looks for what was seen in everything that a person may read of the namespace and of Alter, and in
+    /// `more`. Fails where a grant had a session and none of its secrets was seen: the look would prove nothing.
+    pub async fn finish(self, namespace: &str, more: Vec<leak::Text>) -> Result<(), Failure> {
+        let what = "the secrets of each grant that had a session: a look for none proves nothing";
+        wait::until_found(what, async || {
             let memory = lock(&self.memory);
             Ok(memory.served.is_subset(&memory.witnessed).then_some(()))
         })
@@ -91,6 +92,7 @@ impl Witness {
         }
         let mut secrets = lock(&self.memory).secrets.clone();
         secrets.insert(self.bootstrap_key().await?);
+        leak::look(&more, &secrets)?;
         leak::look(&leak::readable(namespace).await?, &secrets)
     }
 

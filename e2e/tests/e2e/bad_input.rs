@@ -71,6 +71,18 @@ async fn grants() -> Result<(), Failure> {
                 "  secretTemplate: {annotations: {alter.dev/grant-uid: x}}",
                 ["annotations", "Alter's own"],
             ),
+            (
+                "  secretTemplate: {labels: {\"a b\": x}}",
+                ["spec.secretTemplate.labels", "with a letter or digit"],
+            ),
+            (
+                "  secretTemplate: {labels: {a: \"b c\"}}",
+                ["spec.secretTemplate.labels", "that a label may have"],
+            ),
+            (
+                "  secretTemplate: {annotations: {\"a b\": x}}",
+                ["spec.secretTemplate.annotations", "with a letter or digit"],
+            ),
             ("  suspend: maybe", ["suspend", "boolean"]),
             ("  nonsense: true", ["nonsense", "unknown field"]),
         ] {
@@ -218,6 +230,10 @@ async fn identities() -> Result<(), Failure> {
             (
                 session("{sourceIdentity: \"{grant\"}"),
                 ["session.sourceIdentity", "without its"],
+            ),
+            (
+                session("{externalId: \"{namespace}-{grant}\"}"),
+                ["session.externalId", "makes one text of"],
             ),
             (
                 session("{externalId: \"a b\"}"),

@@ -32,7 +32,7 @@ async fn a_kept_session_ends_when_it_expires() -> Result<(), Failure> {
         let said = here.helper(false).await?;
         assert_eq!(said.code, Some(1), "{said:?}");
         assert!(
-            said.stdout.is_empty() && said.stderr.contains("its session expired at"),
+            said.stdout.is_empty() && said.stderr.contains("session expired"),
             "{said:?}"
         );
         // The app is not restarted for it, and comes back with the identity.

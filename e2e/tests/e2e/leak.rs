@@ -38,7 +38,7 @@ async fn a_secret_in_a_log_is_found() -> Result<(), Failure> {
     with_served_app("leak", "process", async |here| {
         let witness = Witness::start(&here.client, &here.name);
         here.python("app", TELL).await?;
-        let found = witness.finish(&here.name).await;
+        let found = witness.finish(&here.name, Vec::new()).await;
         // The log goes with its pod, so that the look at this test's own end finds nothing.
         kubectl::run(&["delete", "pod", "app", "-n", &here.name]).await?;
         let found = found.expect_err("the log holds a secret key").to_string();

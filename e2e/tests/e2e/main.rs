@@ -1,5 +1,6 @@
 //! Tests of an installed chart on a real cluster, each in a namespace of its own. `make e2e` runs them.
 
+mod allowance;
 mod bad_input;
 mod deletion;
 mod disruption;

@@ -76,6 +76,7 @@ async fn an_upgrade_replaces_both_deployments_and_leaves_apps_alone() -> Result<
         let (bundle, life) = (ca().await?, here.life_of("app").await?);
         let before = [serving(OPERATOR).await?, serving(WEBHOOK).await?].concat();
         assert_eq!(before.len(), 4, "{before:?}");
+        here.keep_logs().await?;
         let (since, calls) = (Mark::now()?, start_calls(here)?);
 
         // What an upgrade changes: the pods' templates.
@@ -93,7 +94,11 @@ async fn an_upgrade_replaces_both_deployments_and_leaves_apps_alone() -> Result<
         end_calls(calls).await?;
         assert_eq!(here.life_of("app").await?, life, "the app was left alone");
         assert_eq!(ca().await?, bundle, "the bundle survives an upgrade");
-        assert_eq!(since.assumed().await?, [""; 0], "and so do the sessions");
+        assert_eq!(
+            since.assumed(&here.name).await?,
+            [""; 0],
+            "and so do the sessions"
+        );
         here.ready_pod("new", &python_pod("new", "alter.dev/grant: bedrock", IDLE))
             .await?;
         here.is_served("new").await
@@ -105,6 +110,7 @@ async fn an_upgrade_replaces_both_deployments_and_leaves_apps_alone() -> Result<
 async fn uninstalling_keeps_grants_and_running_sessions() -> Result<(), Failure> {
     with_served_app("uninstall", "process", async |here| {
         let life = here.life_of("app").await?;
+        here.keep_logs().await?;
         let calls = start_calls(here)?;
         helm(&["uninstall", "alter"]).await?;
         let while_gone = async {

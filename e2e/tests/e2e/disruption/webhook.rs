@@ -12,6 +12,7 @@ use alter_e2e::{
 #[tokio::test]
 async fn without_the_webhook_only_annotated_pods_are_refused() -> Result<(), Failure> {
     with_served_app("no-webhook", "process", async |here| {
+        here.keep_logs().await?;
         scale(WEBHOOK, 0).await?;
         let refusals = async {
             here.ready_pod("plain", &python_pod("plain", "", IDLE))
