@@ -10,6 +10,7 @@
 // The printer columns of one kind share types.
 #![allow(clippy::duplicated_attributes)]
 
+pub mod answer;
 mod check;
 pub mod condition;
 pub mod field;

@@ -93,6 +93,16 @@ pub mod certificate {
     pub const OLD_CA_CERTIFICATES: &str = "old-ca.crt";
 }
 
+/// Alter's own session tags, where an identity turns them on.
+pub mod session_tag {
+    /// The grant's namespace.
+    pub const NAMESPACE: &str = "alter-namespace";
+    /// The grant's name.
+    pub const GRANT: &str = "alter-grant";
+    /// The cluster's name, where the installation has one.
+    pub const CLUSTER: &str = "alter-cluster";
+}
+
 /// Keys of the Secret that `spec.credentials.accessKey.secretRef` of an identity names.
 pub mod access_key {
     /// `AKIA…`

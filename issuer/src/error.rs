@@ -1,8 +1,8 @@
 //! Why there is no session, and when it is worth asking again.
 
-use crate::{clients::Target, request::RequestError};
+use crate::request::RequestError;
 use alter_aws::{Class, StsError};
-use alter_crds::condition::reason;
+use alter_crds::{answer::InWords, condition::reason};
 use std::{sync::Arc, time::Duration};
 
 /// Why there is no session.
@@ -59,7 +59,8 @@ pub enum IssueError {
     },
     /// The API server failed to give the Secret.
     #[error(
-        "AwsIdentity {identity}: cannot read Secret {name} in namespace {namespace}: {source}; Alter asks again by itself"
+        "AwsIdentity {identity}: cannot read Secret {name} in namespace {namespace}: {}; Alter asks again by itself",
+        InWords(.source)
     )]
     SecretRead {
         /// The identity.
@@ -154,9 +155,9 @@ impl IssueError {
         }
     }
 
-    pub(crate) fn sts(target: &Target, source: StsError) -> Self {
+    pub(crate) fn sts(identity: &str, source: StsError) -> Self {
         Self::Sts {
-            identity: target.identity.clone(),
+            identity: identity.to_owned(),
             source,
         }
     }

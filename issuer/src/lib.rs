@@ -138,7 +138,7 @@ impl Inner {
     where
         F: Future<Output = Result<T, StsError>>,
     {
-        let failed = |source| IssueError::sts(target, source);
+        let failed = |source| IssueError::sts(&target.identity, source);
         let once = |connection: &Connection| {
             let call = ask(connection.sts.clone());
             self.once(target, slot, operation, call)

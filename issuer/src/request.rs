@@ -1,25 +1,18 @@
 //! What a grant asks STS for, under what its identity lays down. Pure.
 
 use alter_aws::RoleRequest;
-use alter_crds::{AwsGrant, AwsIdentity, field::FieldError, identity::AwsIdentitySpec};
+use alter_crds::{
+    AwsGrant, AwsIdentity, field::FieldError, identity::AwsIdentitySpec, names::session_tag,
+};
 use alter_policy::{
+    hex::hex,
     tag::{self, TagError},
     template::{self, DEFAULT_SESSION_NAME, TemplateError, Values},
 };
 use kube::ResourceExt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, fmt::Write};
-
-/// Alter's own session tags, where an identity turns them on.
-pub mod tags {
-    /// The grant's namespace.
-    pub const NAMESPACE: &str = "alter-namespace";
-    /// The grant's name.
-    pub const GRANT: &str = "alter-grant";
-    /// The cluster's name, where the installation has one.
-    pub const CLUSTER: &str = "alter-cluster";
-}
+use std::collections::BTreeMap;
 
 /// Why identity and grant make no request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,9 +95,9 @@ pub fn plan(
 
 fn own_tags(values: Values<'_>) -> impl Iterator<Item = (String, String)> {
     [
-        (tags::NAMESPACE, values.namespace),
-        (tags::GRANT, values.grant),
-        (tags::CLUSTER, values.cluster),
+        (session_tag::NAMESPACE, values.namespace),
+        (session_tag::GRANT, values.grant),
+        (session_tag::CLUSTER, values.cluster),
     ]
     .into_iter()
     .filter(|(_, value)| !value.is_empty())
@@ -154,12 +147,7 @@ pub fn digest(identity: &AwsIdentity, request: &RoleRequest) -> String {
     };
     // Structs and maps of strings and numbers, in a fixed order: serialising them has no way to fail.
     let text = serde_json::to_vec(&input).unwrap_or_default();
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text) {
-        // Writing to a String has no way to fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(&Sha256::digest(text))
 }
 
 #[cfg(test)]

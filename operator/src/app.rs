@@ -17,6 +17,7 @@ use crate::{
     sweep::Sweep,
     watch::Synced,
 };
+use alter_crds::answer::InWords;
 use alter_issuer::{Issuer, Options};
 use alter_runtime::health::{self, Readiness, ServeError};
 use futures::{Stream, StreamExt, future, stream};
@@ -41,7 +42,10 @@ pub enum AppError {
     )]
     Config(#[source] kube::config::InferConfigError),
     /// A client could not be made.
-    #[error("cannot make a client for the API server: {0}; check its configuration")]
+    #[error(
+        "cannot make a client for the API server: {}; check its configuration",
+        InWords(.0)
+    )]
     Client(#[source] kube::Error),
     /// Health and metrics could not be served.
     #[error(transparent)]

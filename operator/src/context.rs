@@ -6,36 +6,22 @@ use crate::{
     due::Due,
     events::{News, Publisher},
     failures::Failures,
-    grant::Kept,
-    grant::{allowance::Allowances, turns::Turns},
+    grant::{Grants, allowance::Allowances, turns::Turns},
     lease::Fence,
     metrics::Metrics,
     session_secret::{Index, Writer},
-    watch::Synced,
+    watch::{Guarded, Identities, Namespaces, Synced},
 };
 use alter_crds::{AwsGrant, AwsIdentity, condition::reason};
 use alter_issuer::{Caller, IssueError, Issued, Issuer};
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::{Namespace, ObjectReference};
-use kube::{
-    Client,
-    core::{DeserializeGuard, PartialObjectMeta},
-    runtime::reflector::{ObjectRef, Store},
-};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{Client, runtime::reflector::ObjectRef};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::mpsc;
-
-/// One object that cannot be decoded does not stall the others.
-pub(crate) type Guarded<K> = DeserializeGuard<K>;
-/// All grants.
-pub(crate) type Grants = Store<Kept>;
-/// All identities.
-pub(crate) type Identities = Store<Guarded<AwsIdentity>>;
-/// Labels of all namespaces.
-pub(crate) type Namespaces = Store<PartialObjectMeta<Namespace>>;
 
 /// Where sessions come from: the issuer, and in tests a script.
 pub(crate) trait Sessions: Send + Sync + 'static {

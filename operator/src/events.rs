@@ -2,6 +2,7 @@
 
 use crate::{event_budget::EventBudget, lease::Fence, metrics::Metrics};
 use alter_crds::{
+    answer::{self, InWords},
     condition::{IDENTITY_READY, READY, REFRESHED, reason},
     names::OPERATOR,
 };
@@ -95,8 +96,11 @@ impl Publisher {
             let params = PostParams::default();
             match self.fence.run(api.create(&params, &event)).await {
                 Ok(Ok(_)) | Err(_) => {}
+                Ok(Err(error)) if answer::is_terminating(&error) => {
+                    tracing::debug!(namespace, "no event in a namespace that is being deleted");
+                }
                 Ok(Err(error)) => tracing::warn!(
-                    %error,
+                    error = %InWords(&error),
                     object = regarding.name,
                     namespace,
                     reason = one.reason,

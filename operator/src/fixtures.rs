@@ -7,6 +7,7 @@ use alter_crds::{
 use alter_protocol::Session;
 use jiff::Timestamp;
 use kube::core::ObjectMeta;
+use proptest::prelude::*;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -18,6 +19,17 @@ pub(crate) fn now() -> Timestamp {
 /// A time on the day of [`now`].
 pub(crate) fn at(time: &str) -> Timestamp {
     format!("2026-11-22T{time}Z").parse().unwrap()
+}
+
+/// Any that there is, and often one at an end of the calendar.
+pub(crate) fn any_time() -> impl Strategy<Value = Timestamp> {
+    let seconds = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
+    let ends = [Timestamp::MIN, Timestamp::UNIX_EPOCH, now(), Timestamp::MAX];
+    prop_oneof![
+        seconds.prop_map(|second| Timestamp::from_second(second).unwrap()),
+        prop::sample::select(ends.to_vec()),
+        (-200_000_i64..200_000).prop_map(|near| now() + jiff::SignedDuration::from_secs(near)),
+    ]
 }
 
 /// `team-a/bedrock`, UID `g-1`.

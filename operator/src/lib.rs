@@ -17,6 +17,7 @@ mod grant;
 mod identity;
 mod lease;
 mod metrics;
+mod requeue;
 #[cfg(test)]
 mod scripted;
 mod session_secret;

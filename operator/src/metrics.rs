@@ -1,6 +1,6 @@
 //! What the operator counts.
 
-use crate::context::{Grants, Identities};
+use crate::{grant::Grants, watch::Identities};
 use jiff::Timestamp;
 use prometheus_client::{
     collector::Collector,
@@ -12,6 +12,36 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+
+/// The kinds, as the metrics' `kind`.
+pub(crate) mod kind {
+    pub(crate) const GRANT: &str = "AwsGrant";
+    pub(crate) const IDENTITY: &str = "AwsIdentity";
+}
+
+/// What comes of a look at an object, as the metrics' `outcome`.
+pub(crate) mod outcome {
+    /// The API server failed it.
+    pub(crate) const ERROR: &str = "error";
+    /// A grant's session is to be issued.
+    pub(crate) const ISSUE: &str = "issue";
+    /// A grant's session is served.
+    pub(crate) const SERVED: &str = "served";
+    /// A grant's session is taken away.
+    pub(crate) const TAKEN_AWAY: &str = "taken-away";
+    /// A grant's session should be taken away, and is not.
+    pub(crate) const NOT_TAKEN_AWAY: &str = "not-taken-away";
+    /// A grant is to have a session, and none is to be had.
+    pub(crate) const HELD: &str = "held";
+    /// A grant's Secret is somebody else's.
+    pub(crate) const REFUSED: &str = "refused";
+    /// What an identity's status says holds.
+    pub(crate) const UNCHANGED: &str = "unchanged";
+    /// AWS knows the identity.
+    pub(crate) const IDENTIFIED: &str = "identified";
+    /// AWS was not asked, or does not know the identity.
+    pub(crate) const FAILED: &str = "failed";
+}
 
 /// Counters; a clone counts into the same.
 #[derive(Clone, Debug, Default)]
@@ -151,12 +181,12 @@ impl Caches {
 impl Collector for Caches {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         let tally = self.tally();
-        let kind = ConstGauge::new(0_i64).metric_type();
+        let gauge = ConstGauge::new(0_i64).metric_type();
         let mut grants = encoder.encode_descriptor(
             "grants",
             "AwsGrants by the status of their condition Ready",
             None,
-            kind,
+            gauge,
         )?;
         for (ready, count) in [
             ("true", tally.ready),
@@ -173,9 +203,9 @@ impl Collector for Caches {
             "undecodable_objects",
             "Objects that cannot be read, by kind",
             None,
-            kind,
+            gauge,
         )?;
-        for (kind, count) in [("AwsGrant", tally.bad), ("AwsIdentity", bad_identities)] {
+        for (kind, count) in [(kind::GRANT, tally.bad), (kind::IDENTITY, bad_identities)] {
             let labels = Kind { kind };
             ConstGauge::new(count).encode(bad.encode_family(&labels)?)?;
         }
@@ -185,7 +215,7 @@ impl Collector for Caches {
                 "next_expiration_seconds",
                 "Seconds until the first session expires; negative once one has",
                 None,
-                kind,
+                gauge,
             )?;
             ConstGauge::new(seconds).encode(next)?;
         }
@@ -196,7 +226,7 @@ impl Collector for Caches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixtures, grant::Kept};
+    use crate::{fixtures, grant::kept::Kept};
     use kube::{
         core::DeserializeGuard,
         runtime::{reflector, watcher::Event},

@@ -4,7 +4,7 @@ use crate::{
     lease::{Fence, Fenced},
     session_secret::METADATA_ALONE,
 };
-use alter_crds::names::field_manager;
+use alter_crds::{answer::InWords, names::field_manager};
 use http::header::ACCEPT;
 use kube::{
     Client, Resource, ResourceExt,
@@ -17,8 +17,9 @@ use serde_json::json;
 /// Why a status was not written.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot write the status of {kind} {object}: {source}; check that the operator may patch it"
-)]
+        "cannot write the status of {kind} {object}: {}; check that the operator may patch it",
+        InWords(.source)
+    )]
 pub(crate) struct StatusError {
     kind: String,
     object: String,

@@ -1,11 +1,24 @@
 //! What the watches fill: whether they have been filled, and with what.
 
-use kube::{Resource, core::ObjectMeta, runtime::watcher};
+use alter_crds::AwsIdentity;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Resource,
+    core::{DeserializeGuard, ObjectMeta, PartialObjectMeta},
+    runtime::{reflector::Store, watcher},
+};
 use std::{
     collections::BTreeSet,
     hash::{DefaultHasher, Hash, Hasher},
 };
 use tokio::sync::watch;
+
+/// One object that cannot be decoded does not stall the others.
+pub(crate) type Guarded<K> = DeserializeGuard<K>;
+/// All identities.
+pub(crate) type Identities = Store<Guarded<AwsIdentity>>;
+/// Labels of all namespaces.
+pub(crate) type Namespaces = Store<PartialObjectMeta<Namespace>>;
 
 /// A cache that decisions need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,6 +4,7 @@
 pub mod allow;
 pub mod arn;
 pub mod caller;
+pub mod hex;
 pub mod metadata;
 pub mod name;
 pub mod refresh;

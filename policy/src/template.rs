@@ -1,9 +1,9 @@
 //! Templates of session names, source identities and external IDs: `{namespace}`, `{grant}` and
 //! `{cluster}` stand for what they name.
 
+use crate::hex::hex;
 use crate::name::{self, NameError};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// The session name where an identity sets none. Namespaces and grants hold no dot, so two grants never
 /// share it.
@@ -148,10 +148,7 @@ fn shorten(text: String) -> String {
     }
     let mut short: String = text.chars().take(SESSION_NAME_LIMIT - DIGEST - 1).collect();
     short.push('-');
-    for byte in &Sha256::digest(text.as_bytes())[..DIGEST / 2] {
-        // Writing to a String has no way to fail.
-        let _ = write!(short, "{byte:02x}");
-    }
+    short.push_str(&hex(&Sha256::digest(text.as_bytes())[..DIGEST / 2]));
     short
 }
 

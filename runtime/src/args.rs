@@ -1,6 +1,6 @@
 //! The arguments that every server takes.
 
-use crate::logging;
+use crate::logging::{self, LogFormat};
 use std::net::SocketAddr;
 
 /// The arguments that every server takes; flatten them into the program's own.
@@ -15,16 +15,6 @@ pub struct ServerArgs {
     /// The form of a log line.
     #[arg(long, env = "ALTER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
-}
-
-/// The form of a log line.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line, for log collectors.
-    #[default]
-    Json,
-    /// For people.
-    Text,
 }
 
 #[cfg(test)]

@@ -1,18 +1,27 @@
 //! Logging: `tracing` to stderr, one line an event.
 
-use crate::args::{LogFormat, ServerArgs};
 use std::io::IsTerminal;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+/// The form of a log line.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line, for log collectors.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
 /// Starts logging for the whole process. A second call changes nothing.
-pub fn init(args: &ServerArgs) {
-    let filter = EnvFilter::new(&args.log);
+pub fn init(filter: &str, format: LogFormat) {
+    let filter = EnvFilter::new(filter);
     let colours = std::io::stderr().is_terminal();
     // Ignored: it fails only where a subscriber is set already.
     let _ = tracing_subscriber::registry()
         .with(filter)
-        .with(layer(args.log_format, colours, std::io::stderr))
+        .with(layer(format, colours, std::io::stderr))
         .try_init();
 }
 

@@ -3,7 +3,10 @@
 //! An object that is not in the cache may have come a moment ago: the API server is asked once, with a
 //! deadline.
 
-use alter_crds::{AwsGrant, AwsIdentity};
+use alter_crds::{
+    AwsGrant, AwsIdentity,
+    answer::{InWords, of_watch},
+};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -35,7 +38,10 @@ pub type Guarded<K> = Arc<DeserializeGuard<K>>;
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
     /// The API server refused or failed.
-    #[error("cannot look up {object}: {source}; try again")]
+    #[error(
+        "cannot look up {object}: {}; try again",
+        InWords(.source)
+    )]
     Get {
         /// Kind and name.
         object: String,
@@ -204,7 +210,7 @@ where
                 () = shutdown.cancelled() => return,
                 event = events.next() => match event {
                     Some(Ok(_)) => {}
-                    Some(Err(error)) => tracing::warn!(kind, %error, "the watch failed, and is tried again"),
+                    Some(Err(error)) => tracing::warn!(kind, error = of_watch(&error), "the watch failed, and is tried again"),
                     None => return,
                 },
             }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     tls::install_crypto_provider();
     let args = Args::parse();
-    logging::init(&args.server);
+    logging::init(&args.server.log, args.server.log_format);
     match serve::run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

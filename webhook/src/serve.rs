@@ -6,6 +6,7 @@ use crate::{
     metrics::Metrics,
     router::{App, router},
 };
+use alter_crds::answer::InWords;
 use alter_runtime::{
     health::{self, Readiness},
     shutdown,
@@ -28,7 +29,8 @@ const CERTIFICATE: &str = "certificate";
 pub enum RunError {
     /// No way to the API server.
     #[error(
-        "cannot set up a client for the API server: {0}; run in a pod with a service account, or set KUBECONFIG"
+        "cannot set up a client for the API server: {}; run in a pod with a service account, or set KUBECONFIG",
+        InWords(.0)
     )]
     Client(#[source] Box<kube::Error>),
     /// No certificate.

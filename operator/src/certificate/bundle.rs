@@ -1,7 +1,7 @@
 //! `caBundle` of the webhook configurations: what API servers trust the webhook by.
 
 use crate::lease::{Fence, Fenced};
-use alter_crds::names::field_manager;
+use alter_crds::{answer::InWords, names::field_manager};
 use k8s_openapi::{
     ByteString,
     api::admissionregistration::v1::{
@@ -22,7 +22,10 @@ pub(crate) enum BundleError {
     #[error(transparent)]
     Fenced(#[from] Fenced),
     /// The configuration could not be read.
-    #[error("cannot read {kind} {name}: {source}; check that the operator may get it")]
+    #[error(
+        "cannot read {kind} {name}: {}; check that the operator may get it",
+        InWords(.source)
+    )]
     Get {
         /// The kind.
         kind: String,
@@ -33,7 +36,8 @@ pub(crate) enum BundleError {
     },
     /// The configuration could not be written.
     #[error(
-        "cannot write caBundle of {kind} {name}: {source}; check that the operator may patch it"
+        "cannot write caBundle of {kind} {name}: {}; check that the operator may patch it",
+        InWords(.source)
     )]
     Apply {
         /// The kind.

@@ -12,7 +12,10 @@ use crate::{
     encoded::Encoded,
     lease::{Fence, Fenced},
 };
-use alter_crds::names::{field_manager, label, secret};
+use alter_crds::{
+    answer::{InWords, of_watch},
+    names::{field_manager, label, secret},
+};
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{
@@ -44,7 +47,8 @@ pub(crate) enum CertificateError {
     Fenced(#[from] Fenced),
     /// The Secret could not be read.
     #[error(
-        "cannot read Secret {secret}: {source}; check that the operator may get secrets in its namespace"
+        "cannot read Secret {secret}: {}; check that the operator may get secrets in its namespace",
+        InWords(.source)
     )]
     Get {
         /// Its name.
@@ -63,7 +67,8 @@ pub(crate) enum CertificateError {
     Make(#[from] AuthorityError),
     /// The Secret could not be written.
     #[error(
-        "cannot write Secret {secret}: {source}; check that the operator may create and patch it"
+        "cannot write Secret {secret}: {}; check that the operator may create and patch it",
+        InWords(.source)
     )]
     Apply {
         /// Its name.
@@ -291,7 +296,12 @@ fn ticks<K: Send + 'static>(
     objects
         .filter_map(|object| async move {
             object
-                .inspect_err(|error| tracing::warn!(%error, "a watch of the webhook's certificate broke: it begins anew"))
+                .inspect_err(|error| {
+                    tracing::warn!(
+                        error = of_watch(error),
+                        "a watch of the webhook's certificate broke: it begins anew"
+                    );
+                })
                 .ok()
                 .map(drop)
         })

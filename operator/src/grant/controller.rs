@@ -5,12 +5,16 @@ use super::{
     reconcile::{ReconcileError, reconcile},
 };
 use crate::{
-    backoff::doubled,
     context::{Context, Sessions},
-    session_secret::index::Pending,
+    metrics::kind,
+    requeue::{after_error, log},
+    session_secret::{OF_SESSIONS, index::Pending},
     watch::{Cache, paged, strip},
 };
-use alter_crds::names::{label, secret};
+use alter_crds::{
+    answer::of_watch,
+    names::{label, secret},
+};
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
@@ -23,12 +27,9 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_mins(1);
 
 /// A grant, by name.
 pub(crate) type GrantRef = ObjectRef<Kept>;
@@ -76,11 +77,11 @@ pub(crate) async fn run<S: Sessions>(
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(
             look::<S>,
-            |object, error, context| retry(&object, error, &context),
+            |object, error, context| after_error(kind::GRANT, &*object, error, &context),
             context.clone(),
         )
         .for_each(|result| {
-            log(result.map(drop));
+            result.map_or_else(|error| log(kind::GRANT, error), drop);
             future::ready(())
         })
         .await;
@@ -120,7 +121,10 @@ fn changed<S: Sessions>(
             let event = match event {
                 Ok(event) => event,
                 Err(error) => {
-                    tracing::warn!(%error, "the watch of grants broke: it begins anew");
+                    tracing::warn!(
+                        error = of_watch(&error),
+                        "the watch of grants broke: it begins anew"
+                    );
                     return Vec::new();
                 }
             };
@@ -178,13 +182,16 @@ fn changed_secrets<S: Sessions>(
     );
     let context = context.clone();
     let mut pending = Pending::new();
-    watcher(api, paged().labels(&ours))
+    watcher(api, paged().labels(&ours).fields(OF_SESSIONS))
         .default_backoff()
         .map(move |event| {
             let event = match event {
                 Ok(event) => event,
                 Err(error) => {
-                    tracing::warn!(%error, "the watch of sessions' Secrets broke: it begins anew");
+                    tracing::warn!(
+                        error = of_watch(&error),
+                        "the watch of sessions' Secrets broke: it begins anew"
+                    );
                     return Vec::new();
                 }
             };
@@ -239,38 +246,5 @@ fn of_namespace<S: Sessions>(
             .iter()
             .map(|grant| ObjectRef::from_obj(&**grant))
             .collect()
-    }
-}
-
-/// The controller's own backoff, for what the API server failed.
-fn retry<S>(object: &Kept, error: &ReconcileError, context: &Context<S>) -> Action {
-    let uid = object.meta().uid.clone().unwrap_or_default();
-    let failures = context.stumbles.note(&uid);
-    let wait = doubled(FIRST_RETRY, LAST_RETRY, failures);
-    tracing::warn!(
-        %error,
-        namespace = object.meta().namespace,
-        grant = object.meta().name,
-        retry_seconds = wait.as_secs(),
-        "the grant will be looked at again"
-    );
-    context.metrics.reconciled("AwsGrant", "error");
-    Action::requeue(wait)
-}
-
-/// What reconciles failed of is logged above; this is what failed before.
-fn log<T>(result: Result<(), controller::Error<ReconcileError, T>>)
-where
-    T: std::error::Error + 'static,
-{
-    match result {
-        Ok(()) | Err(controller::Error::ReconcilerFailed(..)) => {}
-        // Its Secret came or went: the sweep sees to it.
-        Err(controller::Error::ObjectNotFound(object)) => {
-            tracing::debug!(%object, "the grant is gone");
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a watch of the grants' controller broke: it begins anew");
-        }
     }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use kube::{
     Resource,
     core::{DeserializeGuard, ObjectMeta},
+    runtime::reflector::Store,
 };
 use serde::{Deserialize, Deserializer};
 use std::{
@@ -17,6 +18,9 @@ use std::{
     hash::{DefaultHasher, Hasher},
     sync::Arc,
 };
+
+/// All grants.
+pub(crate) type Grants = Store<Kept>;
 
 /// A grant, in a form that is small.
 #[derive(Clone, Debug)]

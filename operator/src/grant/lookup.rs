@@ -7,10 +7,13 @@ use alter_crds::{
     grant,
 };
 use alter_issuer::request;
-use alter_policy::caller::{self, CHAINED_SECONDS};
+use alter_policy::{
+    caller::{self, CHAINED_SECONDS},
+    hex::hex,
+};
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
 /// What a grant's identity says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,12 +118,7 @@ fn digest(grant: &AwsGrant, request_digest: &str) -> String {
         hash.update(part);
         hash.update([0]);
     }
-    let mut text = String::new();
-    for byte in &hash.finalize()[..12] {
-        // Writing to a String has no way to fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex(&hash.finalize()[..12])
 }
 
 #[cfg(test)]

@@ -11,9 +11,11 @@ pub(crate) mod reconcile;
 pub(crate) mod status;
 pub(crate) mod turns;
 
-pub(crate) use kept::Kept;
+pub(crate) use kept::Grants;
 
 #[cfg(test)]
 mod bound_tests;
+#[cfg(test)]
+mod time_tests;
 #[cfg(test)]
 mod world;

@@ -7,8 +7,9 @@ use super::{
 };
 use crate::{
     clock,
-    context::{Context, Guarded, Sessions},
+    context::{Context, Sessions},
     session_secret::{Facts, Live, WriteError},
+    watch::Guarded,
 };
 use alter_crds::{AwsGrant, AwsIdentity};
 use jiff::Timestamp;

@@ -253,7 +253,8 @@ fn due(input: &Input<'_>) -> Result<Timestamp, Why> {
     if facts.revoked.is_some() {
         return Err(Why::Restored);
     }
-    let served = facts.served.as_ref().ok_or(Why::Changed)?;
+    let served = facts.served.as_ref().filter(|own| own.is_of(input.now));
+    let served = served.ok_or(Why::Changed)?;
     if let Lookup::Ready { digest, .. } = input.identity
         && *digest != served.digest
     {
@@ -315,7 +316,8 @@ fn left(secret: &Existing, now: Timestamp) -> Left {
     let Existing::Own(facts) = secret else {
         return Left::Nothing;
     };
-    match (&facts.served, &facts.revoked) {
+    let served = facts.served.as_ref().filter(|own| own.is_of(now));
+    match (served, &facts.revoked) {
         (Some(served), _) if now < served.expiration => Left::Until(served.expiration),
         (Some(served), _) => Left::Stale(served.expiration),
         (None, Some(revoked)) => revoked.expiration.map_or(Left::Nothing, Left::Expired),

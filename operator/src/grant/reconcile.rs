@@ -12,6 +12,8 @@ use crate::{
     clock,
     context::{Context, Sessions},
     events::{News, news},
+    metrics::{kind, outcome},
+    requeue::{self, AT_LEAST_EVERY},
     session_secret::WriteError,
     status::{StatusError, patch},
 };
@@ -20,11 +22,8 @@ use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use std::time::Duration;
 
-/// Also where nothing is due, a grant is looked at so often: timers stand still while a machine sleeps.
-const AT_LEAST_EVERY: Duration = Duration::from_mins(15);
 /// A foreign Secret is not watched.
 const CONFLICT_AGAIN: Duration = Duration::from_mins(1);
-const AT_SOONEST: Duration = Duration::from_millis(200);
 
 /// Why a look at a grant came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +80,9 @@ pub(crate) async fn reconcile<S: Sessions>(
     context.stumbles.forget(&grant.uid().unwrap_or_default());
     context
         .metrics
-        .reconciled("AwsGrant", name_of(&outcome.plan));
-    Ok(Some(wait(&outcome.plan, clock::now())))
+        .reconciled(kind::GRANT, name_of(&outcome.plan));
+    let wait = wait(&outcome.plan, clock::now());
+    Ok(Some(requeue::within(wait)))
 }
 
 /// The status that is to be written, if it changed, and what of it is news.
@@ -180,8 +180,8 @@ fn view(outcome: &Outcome) -> Option<View<'_>> {
 }
 
 fn wait(plan: &Plan, now: Timestamp) -> Duration {
-    let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
-    let wait = match plan {
+    let until = |at| requeue::until(at, now);
+    match plan {
         Plan::Wait { until: at } | Plan::NotTakenAway { retry_at: at, .. } => until(*at),
         Plan::Hold { left, retry_at, .. } => {
             let retry = retry_at.map_or(AT_LEAST_EVERY, until);
@@ -193,20 +193,19 @@ fn wait(plan: &Plan, now: Timestamp) -> Duration {
         }
         Plan::Refuse { .. } => CONFLICT_AGAIN,
         Plan::TakeAway { .. } => AT_LEAST_EVERY,
-        Plan::Issue(_) => AT_SOONEST,
-    };
-    wait.clamp(AT_SOONEST, AT_LEAST_EVERY)
+        Plan::Issue(_) => Duration::ZERO,
+    }
 }
 
 /// The metrics' `outcome`.
 fn name_of(plan: &Plan) -> &'static str {
     match plan {
-        Plan::Issue(_) => "issue",
-        Plan::Wait { .. } => "served",
-        Plan::TakeAway { .. } => "taken-away",
-        Plan::NotTakenAway { .. } => "not-taken-away",
-        Plan::Hold { .. } => "held",
-        Plan::Refuse { .. } => "refused",
+        Plan::Issue(_) => outcome::ISSUE,
+        Plan::Wait { .. } => outcome::SERVED,
+        Plan::TakeAway { .. } => outcome::TAKEN_AWAY,
+        Plan::NotTakenAway { .. } => outcome::NOT_TAKEN_AWAY,
+        Plan::Hold { .. } => outcome::HELD,
+        Plan::Refuse { .. } => outcome::REFUSED,
     }
 }
 

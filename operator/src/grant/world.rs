@@ -1,8 +1,8 @@
 //! One grant, its identity and its Secret, between a scripted API server and a scripted AWS.
 
 use super::{
-    Kept,
     allowance::Allowances,
+    kept::Kept,
     lookup::{Lookup, look_up},
     reconcile::reconcile,
     turns::Turns,

@@ -2,31 +2,28 @@
 
 use super::{keys::Versions, reconcile::reconcile};
 use crate::{
-    backoff::doubled,
-    context::{Context, Guarded, Identities, Sessions},
+    context::{Context, Sessions},
     grant::controller::GrantRef,
-    status::StatusError,
-    watch::{Cache, edited, paged, strip},
+    metrics::kind,
+    requeue::{after_error, log},
+    watch::{Cache, Guarded, Identities, edited, paged, strip},
 };
-use alter_crds::AwsIdentity;
+use alter_crds::{AwsIdentity, answer::of_watch};
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Resource, ResourceExt,
     core::PartialObjectMeta,
     runtime::{
-        Controller, PredicateConfig, WatchStreamExt,
-        controller::{self, Action},
+        Controller, PredicateConfig, WatchStreamExt, controller,
         reflector::{ObjectRef, store::Writer},
         watcher,
     },
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_mins(1);
 /// Identities are few, and each look may wait for AWS.
 const CONCURRENCY: u16 = 8;
 
@@ -66,11 +63,11 @@ pub(crate) async fn run<S: Sessions>(
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(
             reconcile::<S>,
-            |object, error, context| retry(&object, error, &context),
+            |object, error, context| after_error(kind::IDENTITY, &*object, error, &context),
             context.clone(),
         )
         .for_each(|result| {
-            log(result.map(drop));
+            result.map_or_else(|error| log(kind::IDENTITY, error), drop);
             future::ready(())
         })
         .await;
@@ -83,7 +80,7 @@ fn identities<S: Sessions>(
     touched: mpsc::UnboundedSender<GrantRef>,
 ) -> impl Stream<Item = watcher::Result<Guarded<AwsIdentity>>> + Send + use<S> {
     let api: Api<Guarded<AwsIdentity>> = Api::all(context.client.clone());
-    let (grants, synced) = (context.grants.clone(), context.synced.clone());
+    let (grants, context) = (context.grants.clone(), context.clone());
     let touch = move |wanted: &dyn Fn(&str) -> bool| {
         let theirs = grants.state_filter(|grant| grant.identity.as_deref().is_some_and(wanted));
         for grant in theirs {
@@ -99,10 +96,14 @@ fn identities<S: Sessions>(
             watcher::Event::Apply(object) | watcher::Event::Delete(object) => {
                 let name = object.name_any();
                 touch(&|identity| identity == name);
+                if let (watcher::Event::Delete(_), Some(uid)) = (event, &object.meta().uid) {
+                    context.failures.forget(uid);
+                    context.stumbles.forget(uid);
+                }
             }
             // What the list lacks was deleted while the watch was broken.
             watcher::Event::InitDone => {
-                synced.mark(Cache::Identities);
+                context.synced.mark(Cache::Identities);
                 touch(&|_| true);
             }
             watcher::Event::Init | watcher::Event::InitApply(_) => {}
@@ -125,7 +126,10 @@ fn changed_keys<S: Sessions>(
             let changed = match event {
                 Ok(event) => versions.follow(&event),
                 Err(error) => {
-                    tracing::warn!(%error, "the watch of access keys broke: it begins anew");
+                    tracing::warn!(
+                        error = of_watch(&error),
+                        "the watch of access keys broke: it begins anew"
+                    );
                     Vec::new()
                 }
             };
@@ -154,34 +158,4 @@ fn users(identities: &Identities, secret: &str) -> Vec<String> {
         })
         .map(ResourceExt::name_any)
         .collect()
-}
-
-/// The controller's own backoff, for what the API server failed.
-fn retry<S>(object: &Guarded<AwsIdentity>, error: &StatusError, context: &Context<S>) -> Action {
-    let uid = object.meta().uid.clone().unwrap_or_default();
-    let wait = doubled(FIRST_RETRY, LAST_RETRY, context.stumbles.note(&uid));
-    tracing::warn!(
-        %error,
-        identity = object.meta().name,
-        retry_seconds = wait.as_secs(),
-        "the identity will be looked at again"
-    );
-    context.metrics.reconciled("AwsIdentity", "error");
-    Action::requeue(wait)
-}
-
-/// What reconciles failed of is logged above; this is what failed before.
-fn log<T>(result: Result<(), controller::Error<StatusError, T>>)
-where
-    T: std::error::Error + 'static,
-{
-    match result {
-        Ok(()) | Err(controller::Error::ReconcilerFailed(..)) => {}
-        Err(controller::Error::ObjectNotFound(object)) => {
-            tracing::debug!(%object, "the identity is gone");
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a watch of the identities' controller broke: it begins anew");
-        }
-    }
 }

@@ -3,18 +3,17 @@
 use super::plan::{Found, Input, Plan, plan, project};
 use crate::{
     clock,
-    context::{Context, Guarded, Sessions},
+    context::{Context, Sessions},
     events::news,
+    metrics::{kind, outcome},
+    requeue::{self, AT_LEAST_EVERY},
     status::{StatusError, patch},
+    watch::Guarded,
 };
 use alter_crds::{AwsIdentity, AwsIdentityStatus, condition::reason};
 use alter_issuer::{Caller, Retry};
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 use std::{sync::Arc, time::Duration};
-
-/// Also where nothing is due, an identity is looked at so often: timers stand still while a machine sleeps.
-const AT_LEAST_EVERY: Duration = Duration::from_mins(15);
-const AT_SOONEST: Duration = Duration::from_millis(200);
 
 /// Why there is no caller.
 struct NoCaller {
@@ -45,9 +44,10 @@ pub(crate) async fn reconcile<S: Sessions>(
     // 3. What is to be done, and doing it.
     let outcome = match decide(identity, &context) {
         Plan::Wait { until } => {
-            context.metrics.reconciled("AwsIdentity", "unchanged");
-            let wait = Duration::try_from(until.duration_since(clock::now()));
-            return Ok(requeue(wait.unwrap_or_default()));
+            context
+                .metrics
+                .reconciled(kind::IDENTITY, outcome::UNCHANGED);
+            return Ok(again(requeue::until(until, clock::now())));
         }
         Plan::Refuse { message } => Err(NoCaller {
             reason: reason::INVALID_SPEC,
@@ -60,7 +60,7 @@ pub(crate) async fn reconcile<S: Sessions>(
     tell(identity, &outcome, &context).await?;
     // 5. Look again when something is due.
     context.stumbles.forget(&identity.uid().unwrap_or_default());
-    Ok(requeue(next(identity, outcome, &context)))
+    Ok(again(next(identity, outcome, &context)))
 }
 
 fn decide<S>(identity: &AwsIdentity, context: &Context<S>) -> Plan {
@@ -130,7 +130,9 @@ fn next<S>(
     let none = match outcome {
         Ok(caller) => {
             tracing::info!(identity = name, arn = caller.arn, "AWS knows the identity");
-            context.metrics.reconciled("AwsIdentity", "identified");
+            context
+                .metrics
+                .reconciled(kind::IDENTITY, outcome::IDENTIFIED);
             context.failures.forget(&uid);
             return AT_LEAST_EVERY;
         }
@@ -147,14 +149,14 @@ fn next<S>(
         error = message,
         "AWS was not asked, or did not know the identity"
     );
-    context.metrics.reconciled("AwsIdentity", "failed");
+    context.metrics.reconciled(kind::IDENTITY, outcome::FAILED);
     let Some(retry) = retry else {
         return AT_LEAST_EVERY;
     };
     let now = clock::now();
     let failures = &context.failures;
     let failure = failures.note(&uid, &tried(identity), (reason, message), retry, now);
-    Duration::try_from(failure.retry_at.duration_since(now)).unwrap_or_default()
+    requeue::until(failure.retry_at, now)
 }
 
 /// What a failure is remembered by: a changed spec is tried at once.
@@ -166,6 +168,6 @@ fn old_status(identity: &AwsIdentity) -> AwsIdentityStatus {
     identity.status.clone().unwrap_or_default()
 }
 
-fn requeue(wait: Duration) -> Action {
-    Action::requeue(wait.clamp(AT_SOONEST, AT_LEAST_EVERY))
+fn again(wait: Duration) -> Action {
+    Action::requeue(requeue::within(wait))
 }

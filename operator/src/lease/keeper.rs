@@ -5,7 +5,7 @@ use super::{
     state::{Candidate, DURATION, Record, Step},
 };
 use crate::clock;
-use alter_crds::names::field_manager;
+use alter_crds::{answer::InWords, names::field_manager};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -31,7 +31,8 @@ const ROUND: Duration = Duration::from_millis(2_500);
 pub(crate) enum LeaseError {
     /// The Lease could not be read.
     #[error(
-        "cannot read Lease {name}: {source}; check that the operator may get leases in its namespace"
+        "cannot read Lease {name}: {}; check that the operator may get leases in its namespace",
+        InWords(.source)
     )]
     Get {
         /// The Lease.
@@ -41,7 +42,8 @@ pub(crate) enum LeaseError {
     },
     /// The Lease could not be written.
     #[error(
-        "cannot write Lease {name}: {source}; check that the operator may create and update leases in its namespace"
+        "cannot write Lease {name}: {}; check that the operator may create and update leases in its namespace",
+        InWords(.source)
     )]
     Write {
         /// The Lease.

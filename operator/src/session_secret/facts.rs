@@ -1,8 +1,15 @@
 //! What the metadata of a session's Secret says.
 
 use alter_crds::names::{label, secret};
-use jiff::Timestamp;
+use alter_policy::name::check_grant_name;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+/// No session lives longer: AWS gives at most 12 hours, and clocks differ. Annotations that say otherwise are
+/// somebody else's.
+///
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+pub(crate) const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(13);
 
 /// What is known of a Secret that Alter wrote, by its metadata alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +39,13 @@ pub(crate) struct Served {
     pub assumed_role_arn: String,
 }
 
+impl Served {
+    /// Whether such a session can have been issued by now.
+    pub(crate) fn is_of(&self, now: Timestamp) -> bool {
+        self.expiration.duration_since(now) <= LONGEST_LIFE
+    }
+}
+
 /// That a session was taken away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Revoked {
@@ -48,7 +62,7 @@ pub(crate) struct Revoked {
 pub(crate) enum NotOurs {
     #[error("it lacks the label app.kubernetes.io/managed-by: alter-operator")]
     ManagedBy,
-    #[error("it lacks the label alter.dev/grant")]
+    #[error("its label alter.dev/grant holds no name of an AwsGrant")]
     Grant,
     #[error("it lacks the annotation alter.dev/grant-uid")]
     GrantUid,
@@ -62,15 +76,22 @@ impl Facts {
         if of_label(label::MANAGED_BY).map(String::as_str) != Some(label::OPERATOR) {
             return Err(NotOurs::ManagedBy);
         }
-        let grant = of_label(secret::GRANT_LABEL).ok_or(NotOurs::Grant)?;
+        let grant = of_label(secret::GRANT_LABEL)
+            .filter(|name| check_grant_name(name).is_ok())
+            .ok_or(NotOurs::Grant)?;
         let annotation = |key| metadata.annotations.as_ref().and_then(|own| own.get(key));
         let grant_uid = annotation(secret::GRANT_UID).ok_or(NotOurs::GrantUid)?;
         let text = |key| annotation(key).cloned();
         let time = |key| annotation(key).and_then(|text| text.parse::<Timestamp>().ok());
         let served = || {
+            let (issued_at, expiration) = (time(secret::ISSUED_AT)?, time(secret::EXPIRATION)?);
+            let life = expiration.duration_since(issued_at);
+            if life <= SignedDuration::ZERO || life > LONGEST_LIFE {
+                return None;
+            }
             Some(Served {
-                issued_at: time(secret::ISSUED_AT)?,
-                expiration: time(secret::EXPIRATION)?,
+                issued_at,
+                expiration,
                 digest: text(secret::INPUT_DIGEST)?,
                 access_key_id: text(secret::ACCESS_KEY_ID)?,
                 assumed_role_arn: text(secret::ASSUMED_ROLE_ARN)?,
@@ -150,6 +171,48 @@ mod tests {
         annotations[2].1 = "tomorrow";
         let facts = Facts::read(&metadata(&LABELS, &annotations)).unwrap();
         assert_eq!((facts.served, facts.revoked), (None, None));
+    }
+
+    #[test]
+    fn a_life_that_aws_does_not_give_is_none() {
+        let life = |issued: &'static str, expiration: &'static str| {
+            let mut annotations = SERVED;
+            annotations[1].1 = issued;
+            annotations[2].1 = expiration;
+            Facts::read(&metadata(&LABELS, &annotations))
+                .unwrap()
+                .served
+        };
+        let (issued, past) = ("2026-11-22T04:00:00Z", "-009999-01-02T01:59:59Z");
+        assert!(life(issued, "2026-11-22T16:00:00Z").is_some());
+        for (issued, expiration) in [
+            (issued, "2026-11-22T18:00:00Z"),
+            (issued, "9999-12-30T22:00:00Z"),
+            (issued, issued),
+            (issued, past),
+            (past, issued),
+            (past, "9999-12-30T22:00:00Z"),
+        ] {
+            assert_eq!(life(issued, expiration), None, "{issued} {expiration}");
+        }
+    }
+
+    #[test]
+    fn a_session_from_a_time_to_come_is_nobodys() {
+        let facts = Facts::read(&metadata(&LABELS, &SERVED)).unwrap();
+        let served = facts.served.unwrap();
+        let issued = served.issued_at;
+        assert!(served.is_of(issued) && served.is_of(issued - SignedDuration::from_hours(11)));
+        assert!(!served.is_of(issued - SignedDuration::from_hours(13)));
+    }
+
+    #[test]
+    fn what_names_no_grant_is_not_ours() {
+        for name in ["", "Bedrock", "a.b", "-a", "a/../b", &"a".repeat(51)] {
+            let labels = [LABELS[0], (secret::GRANT_LABEL, name)];
+            let read = Facts::read(&metadata(&labels, &SERVED));
+            assert_eq!(read, Err(NotOurs::Grant), "{name}");
+        }
     }
 
     #[test]

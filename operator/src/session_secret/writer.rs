@@ -7,7 +7,7 @@ use super::{
     facts::{Facts, NotOurs},
 };
 use crate::lease::{Fence, Fenced};
-use alter_crds::{condition::reason, names::field_manager};
+use alter_crds::{answer::InWords, condition::reason, names::field_manager};
 use http::{HeaderValue, header::ACCEPT};
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
@@ -20,6 +20,9 @@ use kube::{
 pub(crate) const METADATA_ALONE: HeaderValue =
     HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
 
+/// The field selector of sessions' Secrets.
+pub(crate) const OF_SESSIONS: &str = "type=alter.dev/aws-session";
+
 /// Why a Secret was not written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
@@ -28,7 +31,8 @@ pub(crate) enum WriteError {
     Fenced(#[from] Fenced),
     /// Its metadata could not be read.
     #[error(
-        "cannot read the metadata of Secret {secret}: {source}; check that the operator may list secrets"
+        "cannot read the metadata of Secret {secret}: {}; check that the operator may list secrets",
+        InWords(.source)
     )]
     Look {
         /// Namespace and name.
@@ -52,7 +56,8 @@ pub(crate) enum WriteError {
     },
     /// The API server refused or failed the write.
     #[error(
-        "cannot write Secret {secret}: {source}; check that it is not immutable, that the namespace's quota leaves room, and that the operator may create and patch secrets there"
+        "cannot write Secret {secret}: {}; check that it is not immutable, that the namespace's quota leaves room, and that the operator may create and patch secrets there",
+        InWords(.source)
     )]
     Write {
         /// Namespace and name.
@@ -120,15 +125,35 @@ impl Writer {
         Self { fence, client }
     }
 
-    /// The Secret as it is now; none where there is none.
+    /// The Secret as it is now, of whatever type; none where there is none.
     pub(crate) async fn look(
         &self,
         namespace: &str,
         name: &str,
     ) -> Result<Option<Live>, WriteError> {
+        let fields = format!("metadata.name={name}");
+        self.look_by(namespace, name, &fields).await
+    }
+
+    /// The Secret as it is now, if it is of a session's type: the operator may change no other.
+    pub(crate) async fn look_at_session(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Live>, WriteError> {
+        let fields = format!("metadata.name={name},{OF_SESSIONS}");
+        self.look_by(namespace, name, &fields).await
+    }
+
+    async fn look_by(
+        &self,
+        namespace: &str,
+        name: &str,
+        fields: &str,
+    ) -> Result<Option<Live>, WriteError> {
         let secret = format!("{namespace}/{name}");
         // A list of one: the operator may list Secrets, as it watches them, and needs no right to get.
-        let one = ListParams::default().fields(&format!("metadata.name={name}"));
+        let one = ListParams::default().fields(fields);
         let found = self.api(namespace).list_metadata(&one).await;
         let found = found.map_err(|source| WriteError::Look {
             secret: secret.clone(),

@@ -6,5 +6,6 @@
 
 mod pass;
 mod plan;
+mod retries;
 
 pub(crate) use pass::Sweep;

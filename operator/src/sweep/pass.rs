@@ -1,16 +1,19 @@
 //! The loop that looks at every Secret whose grant is gone.
 
-use super::plan::{Step, plan};
+use super::{
+    plan::{Step, plan},
+    retries::Retries,
+};
 use crate::{
-    backoff::doubled,
     clock,
-    context::{Context, Grants},
+    context::Context,
+    grant::Grants,
     lease::Fence,
     metrics::Metrics,
-    session_secret::{Facts, Index, Since, WriteError, Writer, body},
+    session_secret::{Facts, Index, Since, WriteError, Writer, body, index::Key},
     watch::Synced,
 };
-use alter_crds::{AwsGrant, condition::reason};
+use alter_crds::{AwsGrant, answer::InWords, condition::reason};
 use alter_protocol::Revocation;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -24,8 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Also where nothing was heard, a pass is made so often.
 const AT_LEAST_EVERY: Duration = Duration::from_mins(1);
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_mins(1);
+/// What is heard within this time leads to one pass.
+const AT_SOONEST: Duration = Duration::from_millis(500);
 const CONCURRENCY: usize = 16;
 
 /// Why a Secret was not looked after.
@@ -33,7 +36,8 @@ const CONCURRENCY: usize = 16;
 pub(crate) enum SweepError {
     /// Whether the grant is gone could not be asked.
     #[error(
-        "cannot ask whether AwsGrant {grant} is gone: {source}; check that the operator may get awsgrants"
+        "cannot ask whether AwsGrant {grant} is gone: {}; check that the operator may get awsgrants",
+        InWords(.source)
     )]
     Grant {
         /// Namespace and name.
@@ -76,68 +80,71 @@ impl Sweep {
     /// Runs until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let mut leading = self.fence.leading();
-        let mut failures = 0;
+        let mut retries = Retries::default();
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = self.synced.wait() => {}
         }
         loop {
             let wait = if self.fence.is_open() {
-                let (wait, failed) = self.pass(clock::now()).await;
-                failures = if failed { failures + 1 } else { 0 };
-                if failed {
-                    doubled(FIRST_RETRY, LAST_RETRY, failures)
-                } else {
-                    wait
-                }
+                self.pass(clock::now(), &mut retries).await
             } else {
                 AT_LEAST_EVERY
             };
+            let heard = async {
+                tokio::time::sleep(AT_SOONEST).await;
+                tokio::select! {
+                    () = self.wake.notified() => {}
+                    // Fails only when the sender, which the fence holds, is dropped.
+                    _ = leading.changed() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            };
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = self.wake.notified() => {}
-                // Fails only when the sender, which the fence holds, is dropped.
-                _ = leading.changed() => {}
-                () = tokio::time::sleep(wait) => {}
+                () = heard => {}
             }
         }
     }
 
-    /// Looks at all; gives the time until the next is due, and whether any failed.
-    async fn pass(&self, now: Timestamp) -> (Duration, bool) {
+    /// Looks at all whose time it is; gives the time until the next is due.
+    async fn pass(&self, now: Timestamp, retries: &mut Retries) -> Duration {
         let orphans = self
             .index
             .pick(|(namespace, _), facts| !self.is_cached(namespace, facts));
-        let steps = stream::iter(orphans)
-            .map(|((namespace, name), facts)| async move {
-                let result = self.tend(&namespace, &name, &facts, now).await;
-                result.inspect_err(|error| match error {
-                    SweepError::Secret(WriteError::Fenced(_) | WriteError::Raced { .. }) => {
-                        tracing::debug!(%error, namespace, secret = name, "looked at again");
-                    }
-                    error => tracing::error!(
-                        %error,
-                        namespace,
-                        secret = name,
-                        grant = facts.grant,
-                        "the Secret of a deleted grant was not looked after"
-                    ),
-                })
+        retries.keep(&orphans.iter().map(|(key, _)| key).collect());
+        let mut wait = AT_LEAST_EVERY;
+        let mut until = |at: Timestamp| {
+            let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+            wait = wait.min(left);
+        };
+        let (waiting, due): (Vec<_>, Vec<_>) = orphans
+            .into_iter()
+            .map(|(key, facts)| (retries.waits(&key, now), key, facts))
+            .partition(|(waits, ..)| waits.is_some());
+        waiting.iter().filter_map(|own| own.0).for_each(&mut until);
+        let steps = stream::iter(due)
+            .map(|(_, key, facts)| async move {
+                let step = self.tend(&key.0, &key.1, &facts, now).await;
+                (step, key, facts)
             })
             .buffer_unordered(CONCURRENCY);
-        let (mut wait, mut failed) = (AT_LEAST_EVERY, false);
         let mut steps = std::pin::pin!(steps);
-        while let Some(step) = steps.next().await {
+        while let Some((step, key, facts)) = steps.next().await {
             match step {
-                Ok(Some(until)) => {
-                    let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-                    wait = wait.min(left);
+                Ok(due) => {
+                    retries.worked(&key);
+                    due.into_iter().for_each(&mut until);
                 }
-                Ok(None) | Err(SweepError::Secret(WriteError::Fenced(_))) => {}
-                Err(_) => failed = true,
+                Err(SweepError::Secret(WriteError::Fenced(_))) => {}
+                Err(error) => {
+                    let again_at = retries.failed(key.clone(), now);
+                    until(again_at);
+                    tell(&error, &key, &facts, again_at);
+                }
             }
         }
-        (wait, failed)
+        wait
     }
 
     /// One Secret: gives the time when it is due, if it is not yet.
@@ -153,7 +160,7 @@ impl Sweep {
             return Ok(Some(until));
         }
         // 2. Caches may be behind, and a session that is taken away by mistake is an outage: ask.
-        let Some(live) = self.writer.look(namespace, name).await? else {
+        let Some(live) = self.writer.look_at_session(namespace, name).await? else {
             return Ok(None);
         };
         let Ok(facts) = live.facts() else {
@@ -209,6 +216,21 @@ impl Sweep {
         })?;
         Ok(found.is_some_and(|grant| grant.meta().uid.as_deref() == Some(&facts.grant_uid)))
     }
+}
+
+fn tell(error: &SweepError, (namespace, name): &Key, facts: &Facts, again_at: Timestamp) {
+    if let SweepError::Secret(WriteError::Raced { .. }) = error {
+        tracing::debug!(%error, namespace, secret = name, "looked at again");
+        return;
+    }
+    tracing::error!(
+        %error,
+        namespace,
+        secret = name,
+        grant = facts.grant,
+        %again_at,
+        "the Secret of a deleted grant was not looked after"
+    );
 }
 
 fn deleted(namespace: &str, grant: &str) -> Revocation {

@@ -33,17 +33,30 @@ fn emptied(at: &str) -> Value {
     metadata
 }
 
+fn removed() -> (u16, Value) {
+    (
+        200,
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}),
+    )
+}
+
 /// One pass at 04:00, with no grant in the cache.
 async fn pass(metadata: Value, grant: (u16, Value)) -> (Log, Duration, bool) {
+    let (log, sweep) = sweep(&metadata, grant, removed());
+    let mut retries = Retries::default();
+    let wait = sweep.pass(fixtures::now(), &mut retries).await;
+    let key = ("team-a".to_owned(), "bedrock-aws".to_owned());
+    (log, wait, retries.waits(&key, fixtures::now()).is_some())
+}
+
+/// A sweep that knows of one Secret.
+fn sweep(metadata: &Value, grant: (u16, Value), removal: (u16, Value)) -> (Log, Sweep) {
     let live = metadata.clone();
     let (client, log) = api(
         move |asked| match (asked.method.as_str(), asked.path.as_str()) {
             ("GET", SECRETS) => list(std::slice::from_ref(&live)),
             ("GET", GRANT) => grant.clone(),
-            ("DELETE", _) => (
-                200,
-                json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}),
-            ),
+            ("DELETE", _) => removal.clone(),
             _ => stored(asked),
         },
     );
@@ -63,8 +76,7 @@ async fn pass(metadata: Value, grant: (u16, Value)) -> (Log, Duration, bool) {
         metrics: Metrics::default(),
         wake: Arc::default(),
     };
-    let (wait, failed) = sweep.pass(fixtures::now()).await;
-    (log, wait, failed)
+    (log, sweep)
 }
 
 #[tokio::test]
@@ -116,4 +128,27 @@ async fn an_emptied_secret_waits_without_a_call_and_then_goes() {
     assert_eq!((log.lines(), wait), (vec![], Duration::from_mins(1)));
     let (log, ..) = pass(emptied("03:55:00"), refusal(404, "NotFound")).await;
     assert_eq!(log.lines()[2], format!("DELETE {SECRET}"));
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_removed_is_tried_again_later_and_not_at_each_pass() {
+    let refused = refusal(403, "Forbidden");
+    let (log, sweep) = sweep(&emptied("03:55:00"), refusal(404, "NotFound"), refused);
+    let mut retries = Retries::default();
+    let start = fixtures::now();
+    for second in 0..60 {
+        let now = start + jiff::SignedDuration::from_secs(second);
+        sweep.pass(now, &mut retries).await;
+    }
+    let lines = log.lines();
+    let removals = lines.iter().filter(|line| line.starts_with("DELETE"));
+    assert_eq!(removals.count(), 6, "after 1, 2, 4, 8, 16 seconds");
+}
+
+#[tokio::test]
+async fn only_secrets_of_sessions_are_looked_at() {
+    let (log, ..) = pass(serving(), refusal(404, "NotFound")).await;
+    let query = log.at(0).query;
+    assert!(query.contains("type%3Dalter.dev%2Faws-session"), "{query}");
+    assert!(crate::session_secret::OF_SESSIONS.ends_with(secret::SESSION_TYPE));
 }

@@ -43,9 +43,10 @@ pub(crate) fn plan(facts: &Facts, grant_lives: bool, now: Timestamp) -> Step {
 mod tests {
     use super::*;
     use crate::{
-        fixtures::{at, now, secret_metadata},
+        fixtures::{any_time, at, now, secret_metadata},
         session_secret::Revoked,
     };
+    use proptest::prelude::*;
 
     fn facts(revoked: Option<(&str, &str)>) -> Facts {
         let facts = Facts::read(&secret_metadata("g-1")).unwrap();
@@ -93,6 +94,29 @@ mod tests {
                 revoked.at = ahead.parse().unwrap();
             }
             assert_eq!(plan(&forged, false, now()), Step::Empty, "{ahead}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_time_keeps_a_secret_for_longer_than_the_grace(
+            at in any_time(),
+            now in any_time(),
+            reason in prop_oneof![Just("Deleted"), Just("Suspended")],
+        ) {
+            let mut secret = facts(Some((reason, "01:00:00")));
+            if let Some(revoked) = &mut secret.revoked {
+                revoked.at = at;
+            }
+            match plan(&secret, false, now) {
+                Step::Wait(until) => {
+                    prop_assert!(now < until && until.duration_since(now) <= GRACE);
+                }
+                Step::Remove => prop_assert!(reason == "Deleted" && at <= now),
+                Step::Empty => prop_assert!(reason != "Deleted" || now < at),
+                Step::Leave => prop_assert!(false, "its grant is gone"),
+            }
+            prop_assert_eq!(plan(&secret, true, now), Step::Leave);
         }
     }
 }
