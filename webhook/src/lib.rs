@@ -5,6 +5,8 @@ pub mod cache;
 pub mod decide;
 pub mod metrics;
 pub mod pod;
+pub mod port;
+pub mod receive;
 pub mod review;
 pub mod router;
 pub mod serve;

@@ -29,6 +29,7 @@ struct Path {
 pub struct Metrics {
     reviews: Family<Labels, Counter>,
     duration: Family<Path, Histogram, fn() -> Histogram>,
+    connections_full: Counter,
 }
 
 /// What became of a review.
@@ -40,7 +41,7 @@ pub enum Outcome {
     Patched,
     /// Denied, for this reason.
     Denied(&'static str),
-    /// The question could not be read, for this reason.
+    /// The question could not be read, or had to wait for too long, for this reason.
     Malformed(&'static str),
 }
 
@@ -51,6 +52,7 @@ impl Metrics {
         let metrics = Self {
             reviews: Family::default(),
             duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            connections_full: Counter::default(),
         };
         registry.register(
             "admissions",
@@ -63,7 +65,17 @@ impl Metrics {
             Unit::Seconds,
             metrics.duration.clone(),
         );
+        registry.register(
+            "connections_full",
+            "Times that a connection waited because all places were taken, so that idle ones were closed",
+            metrics.connections_full.clone(),
+        );
         metrics
+    }
+
+    /// Counts a connection that finds no place.
+    pub fn connections_full(&self) {
+        self.connections_full.inc();
     }
 
     /// Counts a review.

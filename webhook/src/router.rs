@@ -5,20 +5,19 @@ use crate::{
     decide,
     metrics::{Metrics, Outcome},
     pod::{Settings, view::Pod},
-    review::{self, Review, ReviewError, Verdict},
+    receive::{DEADLINE, Gates, Refusal},
+    review::{self, Review, Verdict},
 };
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Body,
     extract::State,
-    http::{Request, StatusCode, header},
+    http::{Request, header},
     response::{IntoResponse, Response},
     routing::post,
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
 
 /// Where pods are mutated.
 pub const MUTATE_PODS: &str = "/mutate-pods";
@@ -27,10 +26,12 @@ pub const VALIDATE_GRANTS: &str = "/validate-awsgrants";
 /// Where identities are validated.
 pub const VALIDATE_IDENTITIES: &str = "/validate-awsidentities";
 
-/// The API server takes requests of 3 MiB, and puts old and new object into a review.
-const BODY_LIMIT: usize = 3 << 20;
-/// How long a body may take to arrive. The API server sends it at once.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// Of a pod's review: etcd takes objects of 1.5 MiB, and no pod that anyone wrote comes near. What is read of
+/// such a body takes some 40 MiB.
+const POD_LIMIT: usize = 1 << 20;
+/// Of a review of a grant or identity, as it was and as it is to be. To what is larger nobody needs an early
+/// answer: the operator decides.
+const KIND_LIMIT: usize = 512 << 10;
 
 /// What the handlers share.
 pub struct App {
@@ -40,35 +41,8 @@ pub struct App {
     pub settings: Settings,
     /// Where reviews are counted.
     pub metrics: Metrics,
-}
-
-/// A request that is no review.
-#[derive(Debug, thiserror::Error)]
-enum Refusal {
-    #[error("the content type is {0:?}: send application/json")]
-    ContentType(String),
-    #[error(
-        "the body is over {BODY_LIMIT} bytes, or broke off: send a review as the API server does"
-    )]
-    Body,
-    #[error("the body did not arrive within {} s: send it at once", BODY_DEADLINE.as_secs())]
-    Deadline,
-    #[error(transparent)]
-    Review(#[from] ReviewError),
-    #[error("the answer cannot be written: {0}; report this")]
-    Answer(serde_json::Error),
-}
-
-impl Refusal {
-    const fn category(&self) -> &'static str {
-        match self {
-            Self::ContentType(_) => "ContentType",
-            Self::Body => "Body",
-            Self::Deadline => "Deadline",
-            Self::Review(_) => "Review",
-            Self::Answer(_) => "Answer",
-        }
-    }
+    /// Where reviews wait for their turn.
+    pub gates: Gates,
 }
 
 /// The webhook's router.
@@ -84,10 +58,18 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 async fn handle(app: Arc<App>, path: &'static str, request: Request<Body>) -> Response {
-    let received = receive(request).await;
+    let deadline = Instant::now() + DEADLINE;
+    let limit = if path == MUTATE_PODS {
+        POD_LIMIT
+    } else {
+        KIND_LIMIT
+    };
+    let received = app.gates.receive(request, limit, deadline).await;
     let started = Instant::now();
     let answered = match received {
-        Ok(body) => review(&app, path, &body).await,
+        Ok(turn) => timeout_at(deadline, review(&app, path, &turn.body))
+            .await
+            .unwrap_or(Err(Refusal::Busy)),
         Err(refusal) => Err(refusal),
     };
     let (outcome, response) = match answered {
@@ -95,33 +77,11 @@ async fn handle(app: Arc<App>, path: &'static str, request: Request<Body>) -> Re
         Err(refusal) => {
             tracing::debug!(path, reason = refusal.category(), error = %refusal, "refused a request");
             let outcome = Outcome::Malformed(refusal.category());
-            (
-                outcome,
-                (StatusCode::BAD_REQUEST, format!("{refusal}\n")).into_response(),
-            )
+            (outcome, refusal.into_response())
         }
     };
     app.metrics.record(path, outcome, started.elapsed());
     response
-}
-
-async fn receive(request: Request<Body>) -> Result<Bytes, Refusal> {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    let content_type = content_type.map_or(&[][..], |value| value.as_bytes());
-    // A parameter, such as a charset, may follow.
-    if !content_type.starts_with(b"application/json") {
-        let shown = String::from_utf8_lossy(content_type)
-            .chars()
-            .take(80)
-            .collect();
-        return Err(Refusal::ContentType(shown));
-    }
-    let body = axum::body::to_bytes(request.into_body(), BODY_LIMIT);
-    match tokio::time::timeout(BODY_DEADLINE, body).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(Refusal::Body),
-        Err(_) => Err(Refusal::Deadline),
-    }
 }
 
 async fn review(app: &App, path: &str, body: &[u8]) -> Result<(Verdict, Vec<u8>), Refusal> {

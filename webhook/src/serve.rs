@@ -4,6 +4,8 @@ use crate::{
     args::Args,
     cache::Cache,
     metrics::Metrics,
+    port,
+    receive::Gates,
     router::{App, router},
 };
 use alter_crds::answer::InWords;
@@ -12,13 +14,13 @@ use alter_runtime::{
     shutdown,
     tls::{ReloadingCertificate, TlsError},
 };
-use axum_server::{Handle, tls_rustls::RustlsConfig};
+use futures::stream;
 use prometheus_client::registry::Registry;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// How long reviews in flight may take after the signal to end. Above the API server's own deadline.
-const DRAIN: Duration = Duration::from_secs(15);
 /// The part of readiness that says that the watched objects are known.
 const CACHES: &str = "caches";
 /// The part of readiness that says that the certificate is loaded.
@@ -37,8 +39,8 @@ pub enum RunError {
     #[error(transparent)]
     Certificate(#[from] TlsError),
     /// The port.
-    #[error("cannot serve reviews on {address}: {source}; set --address")]
-    Serve {
+    #[error("cannot listen on {address} for reviews: {source}; set --address")]
+    Listen {
         /// `--address`.
         address: SocketAddr,
         /// What the system said.
@@ -64,10 +66,12 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     certificate.register(&mut registry);
     certificate.clone().watch(ended.clone());
     readiness.set(CERTIFICATE, true);
+    let metrics = Metrics::register(&mut registry);
     let app = Arc::new(App {
         cache: Cache::watch(client, &ended),
         settings: args.settings(),
-        metrics: Metrics::register(&mut registry),
+        metrics: metrics.clone(),
+        gates: Gates::default(),
     });
 
     // 2. Ready once everything that was there at the start is known.
@@ -78,18 +82,24 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     });
 
     // 3. Serve until told to end, then until the last review is answered.
-    let handle = Handle::new();
-    let reviews = axum_server::bind_rustls(
-        args.address,
-        RustlsConfig::from_config(certificate.server_config()),
-    )
-    .handle(handle.clone())
-    .serve(router(app).into_make_service());
-    let ending = async {
-        told.cancelled().await;
-        handle.graceful_shutdown(Some(DRAIN));
-        std::future::pending().await
-    };
+    let listener = TcpListener::bind(args.address)
+        .await
+        .map_err(|source| RunError::Listen {
+            address: args.address,
+            source,
+        })?;
+    let accepted = stream::poll_fn(|cx| {
+        let accepted = listener.poll_accept(cx);
+        accepted
+            .map_ok(|(stream, _)| {
+                // Ignored: only slower without.
+                let _ = stream.set_nodelay(true);
+                stream
+            })
+            .map(Some)
+    });
+    let tls = TlsAcceptor::from(certificate.server_config());
+    let reviews = port::serve(accepted, tls, router(app), port::CONNECTIONS, metrics, told);
     let health = health::serve(
         args.server.health_address,
         readiness,
@@ -98,9 +108,8 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     );
     tracing::info!(address = %args.address, "serving reviews");
     let result = tokio::select! {
-        result = reviews => result.map_err(|source| RunError::Serve { address: args.address, source }),
+        () = reviews => Ok(()),
         result = health => result.map_err(RunError::Health),
-        never = ending => never,
     };
     ended.cancel();
     result

@@ -1,9 +1,9 @@
 //! What of a pod decides its injection, read without copying: unknown fields are skipped, texts are
 //! borrowed from the request's body.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::SeqAccess};
 use serde_json::Value;
-use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Deref};
+use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData, ops::Deref};
 
 /// A text that is borrowed unless its JSON form has escapes.
 ///
@@ -50,6 +50,44 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// A list, or `null`. What is read of an entry takes many times its text, and each container gets a patch of
+/// its own: so a list has an end.
+fn few<'de, D, T, const MOST: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Visitor<T, const MOST: usize>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>, const MOST: usize> serde::de::Visitor<'de> for Visitor<T, MOST> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MOST} entries")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(entry) = entries.next_element()? {
+                if list.len() == MOST {
+                    return Err(serde::de::Error::invalid_length(MOST + 1, &self));
+                }
+                list.push(entry);
+            }
+            Ok(list)
+        }
+    }
+    deserializer.deserialize_any(Visitor::<T, MOST>(PhantomData))
+}
+
+/// Of containers.
+const CONTAINERS: usize = 128;
+/// Of what a pod or container has else.
+const ENTRIES: usize = 2_048;
+
 /// A pod as it comes to the webhook.
 #[derive(Debug, Default, Deserialize)]
 pub struct Pod<'a> {
@@ -94,16 +132,16 @@ pub struct Annotations<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct Spec<'a> {
     /// As they are: one of them may be the agent, which is compared whole.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "few::<_, _, CONTAINERS>")]
     pub init_containers: Vec<Value>,
     /// The app's containers.
-    #[serde(borrow, default, deserialize_with = "nullable")]
+    #[serde(borrow, default, deserialize_with = "few::<_, _, CONTAINERS>")]
     pub containers: Vec<Container<'a>>,
     /// Volumes.
-    #[serde(borrow, default, deserialize_with = "nullable")]
+    #[serde(borrow, default, deserialize_with = "few::<_, _, ENTRIES>")]
     pub volumes: Vec<Volume<'a>>,
     /// Pull secrets.
-    #[serde(borrow, default, deserialize_with = "nullable")]
+    #[serde(borrow, default, deserialize_with = "few::<_, _, ENTRIES>")]
     pub image_pull_secrets: Vec<Named<'a>>,
     /// The service account; the API server has filled it in.
     #[serde(borrow, default)]
@@ -158,16 +196,16 @@ pub struct Container<'a> {
     #[serde(borrow, default)]
     pub name: Text<'a>,
     /// Its variables.
-    #[serde(borrow, default, deserialize_with = "nullable")]
+    #[serde(borrow, default, deserialize_with = "few::<_, _, ENTRIES>")]
     pub env: Vec<Variable<'a>>,
     /// Whole sets of variables, whose content is invisible here.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "few::<_, _, ENTRIES>")]
     pub env_from: Vec<serde::de::IgnoredAny>,
     /// Its mounts.
-    #[serde(borrow, default, deserialize_with = "nullable")]
+    #[serde(borrow, default, deserialize_with = "few::<_, _, ENTRIES>")]
     pub volume_mounts: Vec<Mount<'a>>,
     /// Its ports.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "few::<_, _, ENTRIES>")]
     pub ports: Vec<Port>,
     /// Its resources.
     #[serde(borrow, default, deserialize_with = "nullable")]

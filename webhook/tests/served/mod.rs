@@ -1,12 +1,14 @@
 //! The webhook's router over a scripted API server, and questions to it.
 
 #![allow(clippy::unwrap_used, reason = "in what the tests share")]
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use alter_crds::{AwsGrant, AwsIdentity};
 use alter_webhook::{
     args::Args,
     cache::Cache,
     metrics::Metrics,
+    receive::Gates,
     router::{App, router},
 };
 use axum::{
@@ -89,6 +91,7 @@ pub(super) fn webhook() -> Webhook {
         cache,
         settings: args.settings(),
         metrics: Metrics::register(&mut registry),
+        gates: Gates::default(),
     };
     Webhook {
         router: router(Arc::new(app)),
@@ -150,4 +153,16 @@ pub(super) fn pod(grant: &str) -> Value {
         "spec": {"containers": [{"name": "app", "image": "app:1", "resources": {}}], "securityContext": {}},
         "status": {},
     })
+}
+
+/// The API server has no such grant.
+pub(super) fn not_found() -> Response<KubeBody> {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404,
+        "reason": "NotFound", "message": "awsgrants.alter.dev \"late\" not found",
+    });
+    Response::builder()
+        .status(404)
+        .body(KubeBody::from(status.to_string().into_bytes()))
+        .unwrap()
 }
