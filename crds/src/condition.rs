@@ -28,6 +28,8 @@ pub mod reason {
     pub const IDENTITY_NOT_READY: &str = "IdentityNotReady";
     /// No allow rule of the identity covers the grant.
     pub const NOT_ALLOWED: &str = "NotAllowed";
+    /// A grant that a pod names cannot be read. Of the webhook alone.
+    pub const INVALID_GRANT: &str = "InvalidGrant";
     /// A field of the spec cannot be used; the message names it.
     pub const INVALID_SPEC: &str = "InvalidSpec";
     /// An object of the Secret's name exists and is not the grant's.

@@ -7,7 +7,7 @@ use crate::{
     field::FieldError,
     identity::{AllowRule, AwsIdentitySpec},
 };
-use alter_policy::{allow, arn::RoleArnPattern, tag};
+use alter_policy::{allow, arn::RoleArnPattern, selector, tag};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use std::collections::BTreeMap;
 
@@ -51,10 +51,10 @@ fn read(at: &str, rule: &AllowRule) -> Result<allow::Rule, FieldError> {
     })
 }
 
-fn select(at: &str, selector: &LabelSelector) -> Result<allow::Selector, FieldError> {
+fn select(at: &str, selector: &LabelSelector) -> Result<selector::Selector, FieldError> {
     let labels = selector.match_labels.iter().flatten();
     let mut requirements: Vec<_> = labels
-        .map(|(key, value)| allow::Requirement::In(key.clone(), vec![value.clone()]))
+        .map(|(key, value)| selector::Requirement::In(key.clone(), vec![value.clone()]))
         .collect();
     for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
         requirements.push(require(
@@ -62,15 +62,15 @@ fn select(at: &str, selector: &LabelSelector) -> Result<allow::Selector, FieldEr
             expression,
         )?);
     }
-    Ok(allow::Selector { requirements })
+    Ok(selector::Selector { requirements })
 }
 
 /// As strict as Kubernetes is with its own selectors: a `NotIn` without values would select everything.
 fn require(
     at: &str,
     expression: &LabelSelectorRequirement,
-) -> Result<allow::Requirement, FieldError> {
-    use allow::Requirement;
+) -> Result<selector::Requirement, FieldError> {
+    use selector::Requirement;
     let key = expression.key.clone();
     let values = expression.values.clone().unwrap_or_default();
     if key.is_empty() {

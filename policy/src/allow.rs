@@ -1,6 +1,9 @@
 //! The allow rules of an identity: denied unless a rule names namespace, role and every choice made.
 
-use crate::arn::{RoleArn, RoleArnError, RoleArnPattern};
+use crate::{
+    arn::{RoleArn, RoleArnError, RoleArnPattern},
+    selector::Selector,
+};
 use std::collections::BTreeMap;
 
 /// One rule: these namespaces may ask for these roles, within these limits.
@@ -27,26 +30,6 @@ pub struct Namespaces {
     pub names: Vec<String>,
     /// A label selector; an empty one selects every namespace.
     pub selector: Option<Selector>,
-}
-
-/// A Kubernetes label selector.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selector {
-    /// All must hold.
-    pub requirements: Vec<Requirement>,
-}
-
-/// One requirement of a label selector.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Requirement {
-    /// The label has one of the values.
-    In(String, Vec<String>),
-    /// The label is absent, or has none of the values.
-    NotIn(String, Vec<String>),
-    /// The label is there.
-    Exists(String),
-    /// The label is absent.
-    DoesNotExist(String),
 }
 
 /// What a grant asks for.
@@ -224,22 +207,6 @@ impl Namespaces {
     }
 }
 
-impl Selector {
-    fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
-        let has = |key: &String, values: &[String]| {
-            labels.get(key).is_some_and(|value| values.contains(value))
-        };
-        self.requirements
-            .iter()
-            .all(|requirement| match requirement {
-                Requirement::In(key, values) => has(key, values),
-                Requirement::NotIn(key, values) => !has(key, values),
-                Requirement::Exists(key) => labels.contains_key(key),
-                Requirement::DoesNotExist(key) => !labels.contains_key(key),
-            })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -406,32 +373,6 @@ mod tests {
             ..Asked::default()
         };
         assert_eq!(ask(&[rule(), generous], &asked), Ok(1));
-    }
-
-    #[test]
-    fn selectors_follow_kubernetes() {
-        let labels = map(&[("team", "a"), ("env", "prod")]);
-        let select = |requirements: Vec<Requirement>| Selector { requirements }.selects(&labels);
-        let own = |text: &str| text.to_owned();
-        assert!(select(vec![]));
-        assert!(select(vec![Requirement::In(
-            own("team"),
-            vec![own("a"), own("b")]
-        )]));
-        assert!(!select(vec![Requirement::In(own("team"), vec![own("b")])]));
-        assert!(select(vec![Requirement::NotIn(
-            own("absent"),
-            vec![own("x")]
-        )]));
-        assert!(!select(vec![Requirement::NotIn(
-            own("env"),
-            vec![own("prod")]
-        )]));
-        assert!(select(vec![
-            Requirement::Exists(own("env")),
-            Requirement::DoesNotExist(own("absent"))
-        ]));
-        assert!(!select(vec![Requirement::DoesNotExist(own("env"))]));
     }
 
     proptest! {

@@ -8,6 +8,7 @@ pub mod hex;
 pub mod metadata;
 pub mod name;
 pub mod refresh;
+pub mod selector;
 pub mod service_account;
 pub mod tag;
 pub mod template;

@@ -9,7 +9,7 @@ use crate::{
         identity,
     },
 };
-use alter_crds::{AwsGrant, AwsIdentity};
+use alter_crds::{AwsGrant, AwsIdentity, condition::reason};
 use futures::future::try_join_all;
 use kube::{ResourceExt, core::DeserializeGuard};
 
@@ -47,7 +47,7 @@ pub async fn pod(cache: &Cache, settings: &Settings, request: &Request<'_, Pod<'
             Some(Err(error)) => {
                 let message =
                     format!("AwsGrant {name:?} cannot be read: {error}; mend it, then try again");
-                return Verdict::denied("InvalidGrant", &message);
+                return Verdict::denied(reason::INVALID_GRANT, &message);
             }
         }
     }
@@ -65,18 +65,10 @@ pub async fn grant(
     cache: &Cache,
     request: &Request<'_, DeserializeGuard<AwsGrant>, DeserializeGuard<AwsGrant>>,
 ) -> Verdict {
-    let new = match changed(request) {
-        Ok(Some(new)) => new,
-        Ok(None) => return Verdict::allowed(Vec::new()),
+    let new = match changed(request, grant::is_free) {
+        Ok(new) => new,
         Err(verdict) => return verdict,
     };
-    let old = request
-        .old_object
-        .as_ref()
-        .and_then(|old| old.0.as_ref().ok());
-    if grant::is_free(new, old) {
-        return Verdict::allowed(Vec::new());
-    }
     let namespace = request.namespace.as_deref().unwrap_or_default();
     let identity = cache.identity(&new.spec.identity).await;
     let identity = identity.map_err(|error| error.to_string());
@@ -103,35 +95,30 @@ pub async fn grant(
 pub fn identity(
     request: &Request<'_, DeserializeGuard<AwsIdentity>, DeserializeGuard<AwsIdentity>>,
 ) -> Verdict {
-    let new = match changed(request) {
-        Ok(Some(new)) => new,
-        Ok(None) => return Verdict::allowed(Vec::new()),
+    let new = match changed(request, identity::is_free) {
+        Ok(new) => new,
         Err(verdict) => return verdict,
     };
-    let old = request
-        .old_object
-        .as_ref()
-        .and_then(|old| old.0.as_ref().ok());
-    if identity::is_free(new, old) {
-        return Verdict::allowed(Vec::new());
-    }
     match identity::check(&new.spec) {
         Ok(warnings) => Verdict::allowed(warnings),
-        Err(invalid) => Verdict::denied("InvalidSpec", &invalid),
+        Err(invalid) => Verdict::denied(reason::INVALID_SPEC, &invalid),
     }
 }
 
-/// The object, where the request creates or changes it.
+/// The object, where there is anything to check: it is created or changed, and not free to be as it is.
 fn changed<'r, K>(
     request: &'r Request<'_, DeserializeGuard<K>, DeserializeGuard<K>>,
-) -> Result<Option<&'r K>, Verdict> {
+    is_free: fn(&K, Option<&K>) -> bool,
+) -> Result<&'r K, Verdict> {
+    let old = request.old_object.as_ref();
+    let old = old.and_then(|old| old.0.as_ref().ok());
     match (&*request.operation, request.is_whole(), &request.object) {
-        (CREATE | UPDATE, true, Some(DeserializeGuard(Ok(new)))) => Ok(Some(new)),
+        (CREATE | UPDATE, true, Some(DeserializeGuard(Ok(new)))) if !is_free(new, old) => Ok(new),
         (CREATE | UPDATE, true, Some(DeserializeGuard(Err(error)))) => {
             let message = format!("the object cannot be read: {error}; mend it, then try again");
-            Err(Verdict::denied("InvalidSpec", &message))
+            Err(Verdict::denied(reason::INVALID_SPEC, &message))
         }
-        _ => Ok(None),
+        _ => Err(Verdict::allowed(Vec::new())),
     }
 }
 
