@@ -2,19 +2,21 @@
 export ALTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/alter
 # In the cache, so that a fresh clone does not build its dependencies anew.
 export CARGO_TARGET_DIR ?= $(ALTER_CACHE)/target
-# Checkouts that share it look the same to Cargo but for their files' times: the one that comes anew is newer.
-$(shell mkdir -p "$(CARGO_TARGET_DIR)" && cd "$(CARGO_TARGET_DIR)" && \
-  { [ "$$(cat .checkout 2>/dev/null)" = "$(CURDIR)" ] || \
-  { git -C "$(CURDIR)" ls-files -z '*.rs' | (cd "$(CURDIR)" && xargs -0 touch -c) && echo "$(CURDIR)" >.checkout; }; })
 CRDS = charts/alter/files/crds
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean test unit lint crds check-crds chart sdks deny e2e e2e-clean images push bench clean-cache
+.PHONY: checkout help demo demo-clean test unit lint crds check-crds chart sdks deny e2e e2e-clean images push bench clean-cache
+
+# Checkouts that share the target folder look the same to Cargo but for their files' times: the one that comes anew is newer.
+checkout:
+	@mkdir -p "$(CARGO_TARGET_DIR)" && last="$(CARGO_TARGET_DIR)/.checkout" && \
+	  { [ "$$(cat "$$last" 2>/dev/null)" = "$(CURDIR)" ] || \
+	  { git ls-files -z '*.rs' | xargs -0 touch -c && echo "$(CURDIR)" >"$$last"; }; }
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Shows Alter at work on a local cluster, and leaves it up
+demo: checkout ## Shows Alter at work on a local cluster, and leaves it up
 	@e2e/demo/run
 
 demo-clean: ## Removes what `make demo` left
@@ -23,46 +25,46 @@ demo-clean: ## Removes what `make demo` left
 test: ## Everything that CI runs; closes with the count of passed and failed
 	@.ci/test
 
-unit: ## Unit tests and tests of single programs
+unit: checkout ## Unit tests and tests of single programs
 	cargo test --workspace --exclude alter-e2e
 
-lint: ## Format and clippy, warnings denied
+lint: checkout ## Format and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --package alter-e2e --test e2e --package alter-chart-tests --test chart -- -D warnings
 
-crds: ## Writes the CRDs into the chart
+crds: checkout ## Writes the CRDs into the chart
 	cargo run --quiet --package alter-crds --bin crdgen $(CRDS)
 
-check-crds: ## Fails when the chart's CRDs are stale
+check-crds: checkout ## Fails when the chart's CRDs are stale
 	@fresh=$$(mktemp -d) && trap 'rm -r "$$fresh"' EXIT && \
 	  cargo run --quiet --package alter-crds --bin crdgen "$$fresh" && \
 	  diff --recursive "$$fresh" $(CRDS) || { echo 'the CRDs are stale: run make crds' >&2; exit 1; }
 
-chart: ## Tests of the chart
+chart: checkout ## Tests of the chart
 	@e2e/cluster/tools helm
 	@charts/tests/run
 
-sdks: ## Five SDKs take credentials from an agent on loopback
+sdks: checkout ## Five SDKs take credentials from an agent on loopback
 	@e2e/sdks/run
 
 deny: ## Licences, sources, duplicate versions and (online) advisories of the dependencies
 	@.ci/deny
 
-e2e: ## Tests against a kind cluster of its own, which stays up (E2E_FILTER=name picks some)
+e2e: checkout ## Tests against a kind cluster of its own, which stays up (E2E_FILTER=name picks some)
 	@e2e/run
 
 e2e-clean: ## Removes the cluster of `make e2e`
 	@e2e/cluster/down alter-e2e
 	@[ -n "$$(docker ps --quiet --filter label=io.x-k8s.kind.cluster)" ] || e2e/cluster/engine stop
 
-images: ## Builds the two images, and prints their sizes
+images: checkout ## Builds the two images, and prints their sizes
 	@images/build
 
 push: ## Pushes the two images: make push REGISTRY=registry.example.com/alter
 	@images/push $(REGISTRY)
 
-bench: ## Measures what docs/benchmarks.md shows
+bench: checkout ## Measures what docs/benchmarks.md shows
 	@e2e/bench/run
 
 clean-cache: ## Removes everything that is kept between runs
