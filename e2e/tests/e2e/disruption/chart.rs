@@ -2,7 +2,7 @@
 
 use alter_e2e::{
     Failure, TestNamespace,
-    app::{end_calls, start_calls, with_served_app},
+    app::{end_calls, start_calls, with_grant, with_served_app},
     fixture::{IDLE, grant, python_pod},
     kubectl,
     system::{OPERATOR, SYSTEM_NAMESPACE, WEBHOOK, serving, working_leader},
@@ -18,7 +18,7 @@ use tokio::process::Command;
 async fn helm(arguments: &[&str]) -> Result<(), Failure> {
     let run = Command::new("helm")
         .args(arguments)
-        .args(["--namespace", SYSTEM_NAMESPACE, "--wait", "--timeout", "3m"])
+        .args(["--namespace", SYSTEM_NAMESPACE, "--timeout", "3m"])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -39,7 +39,15 @@ async fn install(more: &[&str]) -> Result<(), Failure> {
         concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/alter"),
         concat!(env!("CARGO_MANIFEST_DIR"), "/values.yaml"),
     );
-    let install = ["upgrade", "--install", "alter", chart, "--values", values];
+    let install = [
+        "upgrade",
+        "--install",
+        "--wait",
+        "alter",
+        chart,
+        "--values",
+        values,
+    ];
     helm(&[&install[..], more].concat()).await
 }
 
@@ -106,13 +114,27 @@ async fn an_upgrade_replaces_both_deployments_and_leaves_apps_alone() -> Result<
     .await
 }
 
+/// The chart's own test: the agent's image starts, and with a grant a session reaches its pod.
+#[tokio::test]
+async fn helm_test_passes_with_and_without_a_grant() -> Result<(), Failure> {
+    with_grant("helm-test", &[], async |here| {
+        helm(&["test", "alter"]).await?;
+        let namespace = format!("test.namespace={}", here.name);
+        install(&["--set", "test.grant=bedrock", "--set", &namespace]).await?;
+        let tested = helm(&["test", "alter"]).await;
+        install(&[]).await?;
+        tested
+    })
+    .await
+}
+
 #[tokio::test]
 async fn uninstalling_keeps_grants_and_running_sessions() -> Result<(), Failure> {
     with_served_app("uninstall", "process", async |here| {
         let life = here.life_of("app").await?;
         here.keep_logs().await?;
         let calls = start_calls(here)?;
-        helm(&["uninstall", "alter"]).await?;
+        helm(&["uninstall", "--wait", "alter"]).await?;
         let while_gone = async {
             for (kind, name) in [("awsgrant", "bedrock"), ("awsidentity", here.name.as_str())] {
                 let found = kubectl::field(&here.name, kind, name, ".metadata.name").await?;
