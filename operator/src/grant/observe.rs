@@ -101,7 +101,8 @@ pub(crate) async fn decide<S: Sessions>(
         .status
         .as_ref()
         .is_none_or(|own| own.conditions.is_empty());
-    let is_new = cached.is_none() && never_seen;
+    let is_known = cached.is_some();
+    let is_new = !is_known && never_seen;
     let secret = cached.map_or(Existing::Absent, |facts| belongs(facts, grant, context));
     let mut plan = plan_with(grant, known, &secret, context, None);
     let (mut turn, mut turn_at) = (None, None);
@@ -122,7 +123,12 @@ pub(crate) async fn decide<S: Sessions>(
             turn,
         });
     }
-    let live = match context.writer.look(&namespace, &name).await {
+    let looked = if is_known {
+        context.writer.look(&namespace, &name).await
+    } else {
+        context.writer.look_at_unknown(&namespace, &name).await
+    };
+    let live = match looked {
         Ok(live) => live,
         Err(error) => {
             return Err(Unseen {

@@ -93,6 +93,24 @@ async fn a_foreign_secret_is_not_touched_and_costs_no_session() {
 }
 
 #[tokio::test]
+async fn a_secret_of_another_type_is_foreign_whatever_its_marks_say() {
+    let mut world = World::new().with_secret("g-1", SignedDuration::from_mins(1));
+    world.cached = None;
+    world.grant.status = Some(status_of(&World::new().look().await.log.at(1)));
+    world.other_type = true;
+    let running = world.start();
+    running.look(&world.grant).await;
+    assert_eq!(running.sessions(), 0);
+    let status = running.status();
+    assert_eq!(reasons(&status)[0], ("Ready", "False", "SecretConflict"));
+    let message = &status.conditions[0].message;
+    assert!(message.contains("type"), "{message}");
+    world.other_type = false;
+    let own = world.look().await;
+    assert_eq!(own.sessions, 0, "fresh, and the cache is behind");
+}
+
+#[tokio::test]
 async fn the_secret_of_a_grant_that_is_gone_is_taken_over() {
     let mut world = World::new().with_secret("g-0", SignedDuration::from_mins(1));
     world.grant.status = None;

@@ -86,6 +86,8 @@ pub(super) struct World {
     /// Metadata of the grant's Secret, as the cache has it and as the API server does.
     pub(super) cached: Option<Value>,
     pub(super) live: Option<Value>,
+    /// Whether the Secret of the API server is of another type than a session's.
+    pub(super) other_type: bool,
     /// Method and status of requests for Secrets that the API server refuses.
     pub(super) broken: Option<(&'static str, u16)>,
     pub(super) refuses: bool,
@@ -111,6 +113,7 @@ impl World {
             identity: Some(fixtures::identity()),
             cached: None,
             live: None,
+            other_type: false,
             broken: None,
             refuses: false,
             leads: true,
@@ -150,7 +153,7 @@ impl World {
     }
 
     pub(super) fn start(&self) -> Running {
-        let (live, broken) = (self.live.clone(), self.broken);
+        let (live, other_type, broken) = (self.live.clone(), self.other_type, self.broken);
         let (client, log) = scripted::api(move |asked: &Asked| {
             if let Some((method, code)) = broken
                 && asked.method == method
@@ -159,6 +162,7 @@ impl World {
                 return refusal(code, "InternalError");
             }
             match asked.method.as_str() {
+                "GET" if other_type && asked.query.contains("type%3D") => list(&[]),
                 "GET" => list(live.as_slice()),
                 "POST" if asked.path == EVENTS => (201, asked.body.clone()),
                 _ => stored(asked),

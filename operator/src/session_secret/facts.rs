@@ -66,6 +66,8 @@ pub(crate) enum NotOurs {
     Grant,
     #[error("it lacks the annotation alter.dev/grant-uid")]
     GrantUid,
+    #[error("its type is not alter.dev/aws-session")]
+    Type,
 }
 
 impl Facts {

@@ -94,11 +94,16 @@ impl WriteError {
 pub(crate) struct Live {
     metadata: ObjectMeta,
     secret: String,
+    /// Its marks are Alter's, and its type is not.
+    other_type: bool,
 }
 
 impl Live {
     /// What its metadata says.
     pub(crate) fn facts(&self) -> Result<Facts, NotOurs> {
+        if self.other_type {
+            return Err(NotOurs::Type);
+        }
         Facts::read(&self.metadata)
     }
 }
@@ -135,6 +140,26 @@ impl Writer {
         self.look_by(namespace, name, &fields).await
     }
 
+    /// The Secret as it is now, where the watch, which brings those of a session's type alone, knows of none: its
+    /// metadata does not show its type, so one that has Alter's marks is asked for once more, by its type.
+    pub(crate) async fn look_at_unknown(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Live>, WriteError> {
+        let Some(live) = self.look(namespace, name).await? else {
+            return Ok(None);
+        };
+        if live.facts().is_err() {
+            return Ok(Some(live));
+        }
+        let own = self.look_at_session(namespace, name).await?;
+        Ok(Some(own.unwrap_or(Live {
+            other_type: true,
+            ..live
+        })))
+    }
+
     /// The Secret as it is now, if it is of a session's type: the operator may change no other.
     pub(crate) async fn look_at_session(
         &self,
@@ -162,6 +187,7 @@ impl Writer {
         Ok(found.items.into_iter().next().map(|object| Live {
             metadata: object.metadata,
             secret,
+            other_type: false,
         }))
     }
 

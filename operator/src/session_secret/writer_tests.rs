@@ -213,5 +213,10 @@ async fn a_refusal_says_what_to_look_at_and_shows_no_secret() {
         text.contains("exceeded quota") && text.contains("quota leaves room"),
         "{text}"
     );
+    let shown = error.to_string();
+    assert!(
+        shown.contains("(403 ") && !shown.contains("Status {"),
+        "{shown}"
+    );
     assert!(!text.contains("s3cr3t"));
 }
