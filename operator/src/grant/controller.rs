@@ -1,6 +1,7 @@
 //! What brings a grant to its reconcile.
 
 use super::{
+    cache::{Filler, GrantRef},
     kept::Kept,
     reconcile::{ReconcileError, reconcile},
 };
@@ -30,9 +31,6 @@ use kube::{
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-
-/// A grant, by name.
-pub(crate) type GrantRef = ObjectRef<Kept>;
 
 /// What the controller is fed with.
 pub(crate) struct Feeds<T, D, L> {
@@ -109,12 +107,12 @@ pub(crate) fn named(text: &str) -> Option<GrantRef> {
 /// Grants that are new or were edited.
 fn changed<S: Sessions>(
     context: &Arc<Context<S>>,
-    mut writer: Writer<Kept>,
+    writer: Writer<Kept>,
     sweep: Arc<Notify>,
 ) -> impl Stream<Item = GrantRef> + Send + use<S> {
     let api: Api<Kept> = Api::all(context.client.clone());
     let context = context.clone();
-    let mut listed = Vec::new();
+    let mut cache = Filler::new(writer);
     watcher(api, paged())
         .default_backoff()
         .map(move |event| {
@@ -128,39 +126,21 @@ fn changed<S: Sessions>(
                     return Vec::new();
                 }
             };
-            let news = |grant: &Kept| {
-                let object = ObjectRef::from_obj(grant);
-                let known = context.grants.get(&object);
-                let is_news = known.is_none_or(|known| grant.differs_from(&known));
-                is_news.then_some(object)
-            };
-            let changed = match &event {
-                Event::Init => {
-                    listed.clear();
-                    Vec::new()
-                }
-                // A new one is in the cache only when the list is whole.
-                Event::InitApply(grant) => {
-                    listed.extend(news(grant));
-                    Vec::new()
-                }
-                Event::InitDone => std::mem::take(&mut listed),
-                Event::Apply(grant) => news(grant).into_iter().collect(),
-                Event::Delete(grant) => {
-                    if let Some(uid) = &grant.meta().uid {
-                        context.failures.forget(uid);
-                        context.allowances.forget(uid);
-                        context.stumbles.forget(uid);
-                    }
-                    Vec::new()
-                }
-            };
-            writer.apply_watcher_event(&event);
-            if matches!(event, Event::InitDone) {
+            if let Event::Delete(grant) = &event
+                && let Some(uid) = &grant.meta().uid
+            {
+                context.failures.forget(uid);
+                context.allowances.forget(uid);
+                context.stumbles.forget(uid);
+            }
+            let is_whole = matches!(event, Event::InitDone);
+            // What a list lacks was deleted while the watch was broken.
+            let may_lack = is_whole || matches!(event, Event::Delete(_));
+            let changed = cache.follow(event);
+            if is_whole {
                 context.synced.mark(Cache::Grants);
             }
-            // What a list lacks was deleted while the watch was broken.
-            if matches!(event, Event::Delete(_) | Event::InitDone) {
+            if may_lack {
                 sweep.notify_one();
             }
             changed

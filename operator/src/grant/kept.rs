@@ -3,16 +3,17 @@
 
 use crate::watch::strip;
 use alter_crds::{
-    AwsGrant, AwsGrantStatus,
+    AwsGrant, AwsGrantSpec, AwsGrantStatus,
     condition::{IDENTITY_READY, READY, REFRESHED},
 };
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{
     Resource,
     core::{DeserializeGuard, ObjectMeta},
     runtime::reflector::Store,
 };
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{
     borrow::Cow,
     hash::{DefaultHasher, Hasher},
@@ -21,6 +22,9 @@ use std::{
 
 /// All grants.
 pub(crate) type Grants = Store<Kept>;
+
+/// The conditions that each look writes.
+const OWN: [&str; 3] = [READY, REFRESHED, IDENTITY_READY];
 
 /// A grant, in a form that is small.
 #[derive(Clone, Debug)]
@@ -32,15 +36,39 @@ pub(crate) struct Kept {
     pub(crate) ready: Option<bool>,
     /// When its session expires, by its status.
     pub(crate) expiration: Option<Timestamp>,
-    told: u64,
+    /// Digest of its status; none where it has none.
+    told: Option<u64>,
     text: Result<Arc<str>, Arc<str>>,
 }
 
+/// What the text holds: the spec, and of a status what a decision needs.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    spec: AwsGrantSpec,
+    /// The grant's own conditions: type, status, reason, and the second of the last transition. Each look writes
+    /// the rest anew.
+    own: Vec<(String, String, String, i64)>,
+    /// Conditions of a version that knows more of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    others: Vec<Condition>,
+}
+
 impl Kept {
-    /// The grant. Of the messages in its own conditions, which every look writes anew, nothing is kept.
+    /// The grant. Of its status there are the conditions, without the messages of its own, and the expiration.
     pub(crate) fn read(&self) -> Result<AwsGrant, String> {
         let text = self.text.as_ref().map_err(ToString::to_string)?;
-        serde_json::from_str(text).map_err(|error| error.to_string())
+        let text: Text = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let own = text.own.into_iter().map(condition);
+        let status = AwsGrantStatus {
+            conditions: own.chain(text.others).collect(),
+            expiration: self.expiration.map(Time),
+            ..AwsGrantStatus::default()
+        };
+        Ok(AwsGrant {
+            metadata: self.metadata.clone(),
+            spec: text.spec,
+            status: self.told.map(|_| status),
+        })
     }
 
     /// Why it cannot be read, if so.
@@ -50,18 +78,28 @@ impl Kept {
 
     /// Whether its status is this one.
     pub(crate) fn tells(&self, status: &AwsGrantStatus) -> bool {
-        self.told == digest(Some(status))
+        self.told == Some(digest(status))
     }
 
     /// Whether the other is another object, or has another spec, or is being deleted since: what a look answers
     /// to. A status is none of it, or two writers would drive each other on for ever.
     pub(crate) fn differs_from(&self, other: &Self) -> bool {
-        let of = |own: &Self| {
-            let metadata = own.metadata.clone();
-            let leaves = metadata.deletion_timestamp.is_some();
-            (metadata.uid, metadata.generation, leaves)
-        };
-        of(self) != of(other)
+        let leaves = |own: &Self| own.metadata.deletion_timestamp.is_some();
+        self.metadata.uid != other.metadata.uid
+            || self.metadata.generation != other.metadata.generation
+            || leaves(self) != leaves(other)
+    }
+
+    /// The same, in the memory of the one that was kept before where that holds the same: a list that comes
+    /// anew would else need all of it twice.
+    pub(crate) fn sharing(mut self, before: &Self) -> Self {
+        if self.text == before.text {
+            self.text.clone_from(&before.text);
+        }
+        if self.identity == before.identity {
+            self.identity.clone_from(&before.identity);
+        }
+        self
     }
 }
 
@@ -76,35 +114,55 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
                     identity: None,
                     ready: None,
                     expiration: None,
-                    told: 0,
+                    told: None,
                     text: Err(invalid.error.into()),
                 };
             }
         };
         strip(&mut grant.metadata);
-        let told = digest(grant.status.as_ref());
-        let (mut ready, mut expiration) = (None, None);
-        if let Some(status) = &mut grant.status {
-            let found = status.conditions.iter().find(|own| own.type_ == READY);
-            ready = found.and_then(|own| match own.status.as_str() {
-                "True" => Some(true),
-                "False" => Some(false),
-                _ => None,
-            });
-            expiration = status.expiration.as_ref().map(|own| own.0);
-            *status = needed(std::mem::take(status));
-        }
-        let text = serde_json::to_string(&grant);
+        let told = grant.status.as_ref().map(digest);
+        let status = grant.status.unwrap_or_default();
+        let found = status.conditions.iter().find(|own| own.type_ == READY);
+        let ready = found.and_then(|own| match own.status.as_str() {
+            "True" => Some(true),
+            "False" => Some(false),
+            _ => None,
+        });
+        let is_own = |condition: &Condition| OWN.contains(&condition.type_.as_str());
+        let (own, others) = status.conditions.into_iter().partition::<Vec<_>, _>(is_own);
+        let identity = grant.spec.identity.as_str().into();
+        let text = serde_json::to_string(&Text {
+            spec: grant.spec,
+            own: own.into_iter().map(needed).collect(),
+            others,
+        });
         Self {
-            identity: Some(grant.spec.identity.as_str().into()),
+            metadata: grant.metadata,
+            identity: Some(identity),
             ready,
-            expiration,
+            expiration: status.expiration.map(|own| own.0),
             told,
             text: text
                 .map(Arc::from)
                 .map_err(|error| error.to_string().into()),
-            metadata: grant.metadata,
         }
+    }
+}
+
+fn needed(condition: Condition) -> (String, String, String, i64) {
+    let since = condition.last_transition_time.0.as_second();
+    (condition.type_, condition.status, condition.reason, since)
+}
+
+fn condition((type_, status, reason, since): (String, String, String, i64)) -> Condition {
+    Condition {
+        type_,
+        status,
+        reason,
+        message: String::new(),
+        observed_generation: None,
+        // It was one of a timestamp.
+        last_transition_time: Time(Timestamp::from_second(since).unwrap_or_default()),
     }
 }
 
@@ -143,26 +201,11 @@ impl Resource for Kept {
     }
 }
 
-/// What a decision needs of a status.
-fn needed(mut status: AwsGrantStatus) -> AwsGrantStatus {
-    for condition in &mut status.conditions {
-        if [READY, REFRESHED, IDENTITY_READY].contains(&condition.type_.as_str()) {
-            condition.message = String::new();
-            condition.observed_generation = None;
-        }
-    }
-    AwsGrantStatus {
-        conditions: status.conditions,
-        expiration: status.expiration,
-        ..AwsGrantStatus::default()
-    }
-}
-
 /// Compared within this process alone.
-fn digest(status: Option<&AwsGrantStatus>) -> u64 {
+fn digest(status: &AwsGrantStatus) -> u64 {
     let mut hasher = DefaultHasher::new();
     // A status of texts, numbers and times: writing it has no way to fail.
-    hasher.write(&serde_json::to_vec(&status).unwrap_or_default());
+    hasher.write(&serde_json::to_vec(status).unwrap_or_default());
     hasher.finish()
 }
 
@@ -220,6 +263,18 @@ mod tests {
             (Some("default"), Some(true))
         );
         assert_eq!(kept.expiration, told().expiration.map(|own| own.0));
+    }
+
+    #[test]
+    fn one_that_comes_again_as_it_was_shares_its_text() {
+        let first = kept(fixtures::grant());
+        let again = kept(fixtures::grant()).sharing(&first);
+        let text = |own: &Kept| own.text.clone().unwrap();
+        assert!(Arc::ptr_eq(&text(&again), &text(&first)));
+        let mut edited = fixtures::grant();
+        edited.spec.suspend = true;
+        let edited = kept(edited).sharing(&first);
+        assert!(edited.read().unwrap().spec.suspend);
     }
 
     #[test]

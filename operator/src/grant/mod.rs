@@ -2,6 +2,7 @@
 
 pub(crate) mod act;
 pub(crate) mod allowance;
+pub(crate) mod cache;
 pub(crate) mod controller;
 pub(crate) mod kept;
 pub(crate) mod lookup;

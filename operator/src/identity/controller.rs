@@ -3,7 +3,7 @@
 use super::{keys::Versions, reconcile::reconcile};
 use crate::{
     context::{Context, Sessions},
-    grant::controller::GrantRef,
+    grant::cache::GrantRef,
     metrics::kind,
     requeue::{after_error, log},
     watch::{Cache, Guarded, Identities, edited, paged, strip},
