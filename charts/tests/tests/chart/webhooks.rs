@@ -176,3 +176,22 @@ fn on_the_hosts_network_a_rollout_frees_the_port_first() -> Result<(), Failure> 
     }
     Ok(())
 }
+
+#[test]
+fn the_webhooks_port_can_be_closed_to_all_but_the_api_servers() -> Result<(), Failure> {
+    let from = |arguments: &[&str]| -> Result<Vec<Value>, Failure> {
+        let objects = render(&configuration("locked-down"), arguments)?;
+        let policy = find(&objects, "NetworkPolicy", "alter-webhook").ok_or("no such policy")?;
+        let rules = list(policy, "/spec/ingress").iter();
+        let of_reviews = rules.filter(|rule| {
+            let ports = list(rule, "/ports");
+            ports.iter().any(|port| port["port"] == "https")
+        });
+        Ok(of_reviews.map(|rule| rule["from"].clone()).collect())
+    };
+    let api_servers = json!([{"ipBlock": {"cidr": "10.0.0.0/28"}}]);
+    assert_eq!(from(&[])?, [api_servers]);
+    let anyone = from(&["--set-json", "networkPolicy.webhookIngress=[]"])?;
+    assert_eq!(anyone, [Value::Null]);
+    Ok(())
+}
