@@ -38,6 +38,7 @@ impl Filler {
                 (Event::Init, Vec::new())
             }
             Event::InitApply(grant) => {
+                let grant = grant.without_version();
                 let before = self.cache.get(&ObjectRef::from_obj(&grant));
                 self.listed.extend(news(&grant, before.as_deref()));
                 let grant = match before {
@@ -48,6 +49,7 @@ impl Filler {
             }
             Event::InitDone => (Event::InitDone, std::mem::take(&mut self.listed)),
             Event::Apply(grant) => {
+                let grant = grant.without_version();
                 let before = self.cache.get(&ObjectRef::from_obj(&grant));
                 let changed = news(&grant, before.as_deref()).into_iter().collect();
                 (Event::Apply(grant), changed)

@@ -90,6 +90,12 @@ impl Kept {
             || leaves(self) != leaves(other)
     }
 
+    /// As the cache keeps it, once the watch has read its version.
+    pub(crate) fn without_version(mut self) -> Self {
+        self.metadata.resource_version = None;
+        self
+    }
+
     /// The same, in the memory of the one that was kept before where that holds the same: a list that comes
     /// anew would else need all of it twice.
     pub(crate) fn sharing(mut self, before: &Self) -> Self {
@@ -108,7 +114,7 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
         let mut grant = match guard.0 {
             Ok(grant) => grant,
             Err(mut invalid) => {
-                strip(&mut invalid.metadata);
+                strip_but_version(&mut invalid.metadata);
                 return Self {
                     metadata: invalid.metadata,
                     identity: None,
@@ -119,7 +125,7 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
                 };
             }
         };
-        strip(&mut grant.metadata);
+        strip_but_version(&mut grant.metadata);
         let told = grant.status.as_ref().map(digest);
         let status = grant.status.unwrap_or_default();
         let found = status.conditions.iter().find(|own| own.type_ == READY);
@@ -147,6 +153,13 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
                 .map_err(|error| error.to_string().into()),
         }
     }
+}
+
+/// The watch goes on from the version of the last object that it read.
+fn strip_but_version(metadata: &mut ObjectMeta) {
+    let version = metadata.resource_version.take();
+    strip(metadata);
+    metadata.resource_version = version;
 }
 
 fn needed(condition: Condition) -> (String, String, String, i64) {
@@ -307,6 +320,22 @@ mod tests {
         assert!(!kept(told_of).differs_from(&first));
         for other in [edited, leaving, anew] {
             assert!(kept(other).differs_from(&first));
+        }
+    }
+
+    #[test]
+    fn what_the_watch_reads_has_its_version() {
+        for spec in [
+            json!({"roleArn": 7}),
+            json!({"roleArn": "r", "region": "us-east-1"}),
+        ] {
+            let metadata = json!({"name": "a", "resourceVersion": "7", "labels": {"a": "b"}});
+            let object = json!({"metadata": metadata, "spec": spec});
+            let kept: Kept = serde_json::from_value(object).unwrap();
+            let version = |own: &Kept| own.meta().resource_version.clone();
+            assert_eq!(version(&kept).as_deref(), Some("7"));
+            assert_eq!(kept.meta().labels, None);
+            assert_eq!(version(&kept.without_version()), None);
         }
     }
 
