@@ -47,10 +47,13 @@ impl Fence {
     }
 
     /// The Lease was renewed by a call that was begun then.
+    ///
+    /// One that had closed by itself tells that it opens, as at first: what came while it was closed was left.
     pub(crate) fn open(&self, monotonic: Instant, wall: Timestamp) {
+        let had_closed = !self.is_open();
         *self.lock() = Some(Renewed { monotonic, wall });
         self.leading
-            .send_if_modified(|leading| !std::mem::replace(leading, true));
+            .send_if_modified(|leading| !std::mem::replace(leading, true) || had_closed);
     }
 
     /// The Lease is another's, or was given back.
@@ -121,6 +124,17 @@ mod tests {
         let slept = SignedDuration::try_from(START_WITHIN).unwrap();
         fence.open(Instant::now(), wall() - slept);
         assert!(!fence.is_open());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_closed_by_itself_tells_that_it_opens_again() {
+        let fence = Fence::new();
+        fence.open(Instant::now(), wall());
+        let mut leading = fence.leading();
+        tokio::time::advance(START_WITHIN).await;
+        assert!(!fence.is_open() && !leading.has_changed().unwrap());
+        fence.open(Instant::now(), wall());
+        assert!(leading.has_changed().unwrap() && *leading.borrow_and_update());
     }
 
     #[tokio::test]

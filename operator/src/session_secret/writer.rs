@@ -46,6 +46,14 @@ pub(crate) enum WriteError {
         /// Namespace and name.
         secret: String,
     },
+    /// The API server did not answer while others' writes went on.
+    #[error(
+        "no answer to the write of Secret {secret} in time; find what holds up writes of Secrets, such as a webhook"
+    )]
+    Slow {
+        /// Namespace and name.
+        secret: String,
+    },
     /// The body could not be made.
     #[error("cannot encode Secret {secret}: {source}; report this as a bug")]
     Encode {
@@ -82,9 +90,11 @@ impl WriteError {
     pub(crate) fn category(&self) -> &'static str {
         match self {
             Self::Fenced(_) | Self::Raced { .. } => reason::PENDING,
-            Self::Look { .. } | Self::Encode { .. } | Self::Write { .. } | Self::Marks { .. } => {
-                reason::SECRET_WRITE_FAILED
-            }
+            Self::Look { .. }
+            | Self::Slow { .. }
+            | Self::Encode { .. }
+            | Self::Write { .. }
+            | Self::Marks { .. } => reason::SECRET_WRITE_FAILED,
         }
     }
 }
@@ -211,7 +221,7 @@ impl Writer {
         })?;
         request.headers_mut().insert(ACCEPT, METADATA_ALONE);
         let call = self.client.request::<PartialObjectMeta<Secret>>(request);
-        written(&secret, self.fence.run(call).await?)
+        written(&secret, self.run(&secret, call).await?)
     }
 
     /// A later write, which leaves nothing of what stood in data, labels and annotations, whoever put it
@@ -235,7 +245,7 @@ impl Writer {
             &body.replacement(metadata.uid.as_deref(), version.map(String::as_str)),
         )?;
         let call = self.client.request::<PartialObjectMeta<Secret>>(request);
-        match self.fence.run(call).await? {
+        match self.run(&live.secret, call).await? {
             Err(kube::Error::Api(status))
                 if status.code == 422 && status.message.contains("immutable") =>
             {
@@ -255,9 +265,19 @@ impl Writer {
         let params = DeleteParams::default().preconditions(preconditions);
         let (namespace, name) = live.secret.split_once('/').unwrap_or_default();
         let api = self.api(namespace);
-        match self.fence.run(api.delete(name, &params)).await? {
+        match self.run(&live.secret, api.delete(name, &params)).await? {
             Ok(_) => Ok(()),
             Err(source) => Err(failed(&live.secret, source)),
+        }
+    }
+
+    /// A write that was cut off while this process goes on leading is its own to try again: no other will.
+    async fn run<F: Future>(&self, secret: &str, call: F) -> Result<F::Output, WriteError> {
+        match self.fence.run(call).await {
+            Err(Fenced) if self.fence.is_open() => Err(WriteError::Slow {
+                secret: secret.to_owned(),
+            }),
+            answer => Ok(answer?),
         }
     }
 

@@ -184,6 +184,24 @@ async fn nothing_is_written_where_this_process_does_not_lead() {
     assert_eq!(log.lines().len(), 1, "the look alone");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_write_that_hangs_while_this_process_goes_on_leading_has_failed() {
+    let fence = leading();
+    let (client, _) = api(stored);
+    let writer = Writer::new(client, fence.clone());
+    let renewals = async {
+        for _ in 0..10 {
+            tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+            fence.open(Instant::now(), clock::now());
+        }
+    };
+    let hanging = writer.run("team-a/bedrock-aws", std::future::pending::<()>());
+    let (answer, ()) = tokio::join!(hanging, renewals);
+    let error = answer.unwrap_err();
+    assert!(matches!(error, WriteError::Slow { .. }), "{error}");
+    assert_eq!(error.category(), "SecretWriteFailed");
+}
+
 #[tokio::test]
 async fn a_removal_is_of_the_version_that_was_looked_at() {
     let (client, log) = api(|asked| match asked.method.as_str() {
