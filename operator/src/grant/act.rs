@@ -247,13 +247,14 @@ impl<S: Sessions> Act<'_, S> {
     /// Creates the Secret, or applies over the one that was looked at.
     async fn write(&self, body: body::Body, live: Option<&Live>) -> Result<Facts, WriteError> {
         let writer = &self.context.writer;
+        let namespace = self.grant.namespace().unwrap_or_default();
+        let name = self.grant.secret_name();
+        let writing = self.context.index.writing(&namespace, &name);
         let facts = match live {
             None => writer.create(&body).await?,
             Some(live) => writer.replace(live, &body, Since::SameObject).await?,
         };
-        let namespace = self.grant.namespace().unwrap_or_default();
-        let name = self.grant.secret_name();
-        self.context.index.insert(&namespace, &name, facts.clone());
+        writing.done(facts.clone());
         Ok(facts)
     }
 

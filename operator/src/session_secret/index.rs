@@ -14,7 +14,23 @@ pub(crate) type Key = (String, String);
 /// The facts of all Secrets that the watch has seen.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    known: RwLock<Known>,
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    known: Known,
+    /// This process's own writes that are on their way: a few.
+    writes: Vec<(u64, Key)>,
+    begun: u64,
+}
+
+/// A write of this process, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Writing<'i> {
+    index: &'i Index,
+    number: u64,
+    key: Key,
 }
 
 /// Of a list that is still coming in.
@@ -44,21 +60,23 @@ impl Index {
                 Vec::new()
             }
             Event::InitDone => {
-                let mut known = self.write();
-                let before = std::mem::replace(&mut *known, std::mem::take(pending));
-                let gone_or_changed = differing(&before, &known);
-                let new_or_changed = differing(&known, &before);
+                let mut state = self.write();
+                state.writes.clear();
+                let before = std::mem::replace(&mut state.known, std::mem::take(pending));
+                let gone_or_changed = differing(&before, &state.known);
+                let new_or_changed = differing(&state.known, &before);
                 gone_or_changed.chain(new_or_changed).collect()
             }
             Event::Apply(object) => {
                 let key = key_of(object);
                 let after = Facts::read(&object.metadata).ok().map(Box::new);
-                let mut known = self.write();
+                let mut state = self.write();
+                state.heard_of(&key);
                 let before = match &after {
-                    Some(facts) => known.insert(key.clone(), facts.clone()),
-                    None => known.remove(&key),
+                    Some(facts) => state.known.insert(key.clone(), facts.clone()),
+                    None => state.known.remove(&key),
                 };
-                drop(known);
+                drop(state);
                 if before == after {
                     return Vec::new();
                 }
@@ -67,39 +85,76 @@ impl Index {
             }
             Event::Delete(object) => {
                 let key = key_of(object);
-                let before = self.write().remove(&key);
+                let mut state = self.write();
+                state.heard_of(&key);
+                let before = state.known.remove(&key);
+                drop(state);
                 before.map(|facts| (key, *facts)).into_iter().collect()
             }
         }
     }
 
-    /// What this process itself has just written, before the watch tells.
-    pub(crate) fn insert(&self, namespace: &str, name: &str, facts: Facts) {
-        self.write()
-            .insert((namespace.to_owned(), name.to_owned()), Box::new(facts));
+    /// This process begins to write a Secret.
+    pub(crate) fn writing(&self, namespace: &str, name: &str) -> Writing<'_> {
+        let key = (namespace.to_owned(), name.to_owned());
+        let mut state = self.write();
+        state.begun += 1;
+        let number = state.begun;
+        state.writes.push((number, key.clone()));
+        drop(state);
+        Writing {
+            index: self,
+            number,
+            key,
+        }
     }
 
     /// What is known of a Secret.
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<Facts> {
         let key = (namespace.to_owned(), name.to_owned());
-        self.read().get(&key).map(|facts| (**facts).clone())
+        self.read().known.get(&key).map(|facts| (**facts).clone())
     }
 
     /// Those that `wanted` picks. It runs under the lock: it must be quick.
     pub(crate) fn pick(&self, wanted: impl Fn(&Key, &Facts) -> bool) -> Vec<(Key, Facts)> {
-        let known = self.read();
-        let picked = known.iter().filter(|(key, facts)| wanted(key, facts));
+        let state = self.read();
+        let picked = state.known.iter().filter(|(key, facts)| wanted(key, facts));
         picked
             .map(|(key, facts)| (key.clone(), (**facts).clone()))
             .collect()
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Known> {
-        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn heard_of(&mut self, key: &Key) {
+        self.writes.retain(|(_, written)| written != key);
+    }
+}
+
+impl Writing<'_> {
+    /// It was written so, which is known before the watch tells. Where the watch has told of the Secret since the
+    /// write began, that stands: it may be what somebody else did right after, and nothing would tell of it again.
+    /// Should it be older, the watch has yet to bring the write.
+    pub(crate) fn done(self, facts: Facts) {
+        let mut state = self.index.write();
+        if state.writes.iter().any(|(own, _)| *own == self.number) {
+            state.known.insert(self.key.clone(), Box::new(facts));
+        }
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        let mut state = self.index.write();
+        state.writes.retain(|(own, _)| *own != self.number);
     }
 }
 
@@ -158,7 +213,7 @@ mod tests {
     fn what_this_process_wrote_itself_is_no_change() {
         let (index, mut pending) = (Index::default(), Pending::new());
         let written = Facts::read(&object("a").metadata).unwrap();
-        index.insert("team-a", "a", written);
+        index.writing("team-a", "a").done(written);
         let mut follow = |event| index.follow(&mut pending, &event);
         assert_eq!(follow(Event::Apply(object("a"))), []);
         let mut edited = object("a");
@@ -167,6 +222,26 @@ mod tests {
             "another".to_owned(),
         );
         assert_eq!(names(&follow(Event::Apply(edited))), ["a", "a"]);
+    }
+
+    #[test]
+    fn what_the_watch_told_during_a_write_stands() {
+        let (index, mut pending) = (Index::default(), Pending::new());
+        let facts = Facts::read(&object("a").metadata).unwrap();
+        let mut written = |events: Vec<_>| {
+            let writing = index.writing("team-a", "a");
+            for event in events {
+                index.follow(&mut pending, &event);
+            }
+            writing.done(facts.clone());
+            index.get("team-a", "a").is_some()
+        };
+        let removed = || vec![Event::Apply(object("a")), Event::Delete(object("a"))];
+        assert!(!written(removed()), "somebody removed it right after");
+        assert!(written(vec![Event::Delete(object("b"))]));
+        assert!(!written(vec![Event::Init, Event::InitDone]));
+        assert!(written(Vec::new()));
+        assert_eq!(index.read().writes, []);
     }
 
     #[test]

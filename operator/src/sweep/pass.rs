@@ -174,11 +174,12 @@ impl Sweep {
             Step::Empty => {
                 let revocation = deleted(namespace, &facts.grant);
                 let body = body::orphaned(namespace, name, &facts, revocation, now);
+                let writing = self.index.writing(namespace, name);
                 let written = self
                     .writer
                     .replace(&live, &body, Since::SameVersion)
                     .await?;
-                self.index.insert(namespace, name, written);
+                writing.done(written);
                 self.metrics.taken_away(reason::DELETED);
                 tracing::info!(
                     namespace,
