@@ -5,7 +5,10 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Resource,
     core::{DeserializeGuard, ObjectMeta, PartialObjectMeta},
-    runtime::{reflector::Store, watcher},
+    runtime::{
+        reflector::Store,
+        watcher::{self, Event},
+    },
 };
 use std::{
     collections::BTreeSet,
@@ -77,6 +80,19 @@ pub(crate) fn strip(metadata: &mut ObjectMeta) {
     metadata.finalizers = None;
 }
 
+/// What an event is of, and of a list everything once the cache has it: whoever looked before that would find what
+/// was listed last.
+pub(crate) fn in_cache<K>(cache: &Store<K>, event: Event<K>) -> Vec<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    match event {
+        Event::Init | Event::InitApply(_) => Vec::new(),
+        Event::InitDone => cache.state().iter().map(|own| (**own).clone()).collect(),
+        Event::Apply(object) | Event::Delete(object) => vec![object],
+    }
+}
+
 /// What of an object its reconcile answers to: its spec and its deletion, and not its status, by which two
 /// writers would drive each other on for ever. kube's filter tells objects apart by their UID, and deletions
 /// are followed before it, so that neither they nor re-creations are lost (kube#1768, kube#1830).
@@ -93,7 +109,14 @@ mod tests {
     use super::*;
     use crate::fixtures;
     use futures::{FutureExt, StreamExt, future, stream};
-    use kube::runtime::{PredicateConfig, WatchStreamExt};
+    use kube::{
+        ResourceExt,
+        runtime::{
+            PredicateConfig, WatchStreamExt,
+            reflector::{self, ObjectRef},
+        },
+    };
+    use serde_json::json;
 
     #[tokio::test]
     async fn an_edit_and_a_new_object_of_the_same_name_pass_and_a_status_does_not() {
@@ -112,6 +135,28 @@ mod tests {
             .predicate_filter(edited, PredicateConfig::default())
             .count();
         assert_eq!(passed.await, 4);
+    }
+
+    #[test]
+    fn of_a_list_everything_comes_once_the_cache_has_it() {
+        let (cache, mut writer) = reflector::store();
+        let labelled = |label: &str| -> PartialObjectMeta<Namespace> {
+            let metadata = json!({"name": "team-a", "labels": {"env": label}});
+            serde_json::from_value(json!({"metadata": metadata})).unwrap()
+        };
+        let mut told = |event: Event<PartialObjectMeta<Namespace>>| {
+            writer.apply_watcher_event(&event);
+            let objects = in_cache(&cache, event);
+            let found = objects
+                .iter()
+                .map(|own| cache.get(&ObjectRef::from_obj(own)));
+            let labels = found.map(|own| own.unwrap().labels()["env"].clone());
+            labels.collect::<Vec<_>>()
+        };
+        assert_eq!(told(Event::Apply(labelled("old"))), ["old"]);
+        assert_eq!(told(Event::Init), [""; 0]);
+        assert_eq!(told(Event::InitApply(labelled("new"))), [""; 0]);
+        assert_eq!(told(Event::InitDone), ["new"]);
     }
 
     #[tokio::test]

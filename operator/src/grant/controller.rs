@@ -10,7 +10,7 @@ use crate::{
     metrics::kind,
     requeue::{after_error, log},
     session_secret::{OF_SESSIONS, index::Pending},
-    watch::{Cache, paged, strip},
+    watch::{Cache, in_cache, paged, strip},
 };
 use alter_crds::{
     answer::of_watch,
@@ -199,6 +199,7 @@ fn namespaces<S>(
 ) -> impl Stream<Item = watcher::Result<PartialObjectMeta<Namespace>>> + Send + use<S> {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(context.client.clone());
     let synced = context.synced.clone();
+    let cache = writer.as_reader();
     watcher(api, paged())
         .default_backoff()
         .modify(|object| {
@@ -212,7 +213,8 @@ fn namespaces<S>(
                 synced.mark(Cache::Namespaces);
             }
         })
-        .touched_objects()
+        .map_ok(move |event| stream::iter(in_cache(&cache, event)).map(Ok))
+        .try_flatten()
 }
 
 fn of_namespace<S: Sessions>(

@@ -6,7 +6,7 @@ use crate::{
     grant::cache::GrantRef,
     metrics::kind,
     requeue::{after_error, log},
-    watch::{Cache, Guarded, Identities, edited, paged, strip},
+    watch::{Cache, Guarded, Identities, edited, in_cache, paged, strip},
 };
 use alter_crds::{AwsIdentity, answer::of_watch};
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
@@ -88,6 +88,7 @@ fn identities<S: Sessions>(
             let _ = touched.send(ObjectRef::from_obj(&*grant));
         }
     };
+    let cache = writer.as_reader();
     watcher(api, paged())
         .default_backoff()
         .modify(|object| strip(object.meta_mut()))
@@ -108,7 +109,9 @@ fn identities<S: Sessions>(
             }
             watcher::Event::Init | watcher::Event::InitApply(_) => {}
         })
-        .applied_objects()
+        .try_filter(|event| future::ready(!matches!(event, watcher::Event::Delete(_))))
+        .map_ok(move |event| stream::iter(in_cache(&cache, event)).map(Ok))
+        .try_flatten()
         .predicate_filter(edited, PredicateConfig::default())
 }
 
