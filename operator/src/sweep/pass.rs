@@ -50,6 +50,14 @@ pub(crate) enum SweepError {
     Secret(#[from] WriteError),
 }
 
+/// What came of a Secret.
+enum Tended {
+    /// It stays as it is, perhaps until then.
+    Until(Option<Timestamp>),
+    /// It is to go.
+    Removed,
+}
+
 /// Looks after the Secrets of grants that are gone, while this process leads.
 pub(crate) struct Sweep {
     client: Client,
@@ -132,10 +140,12 @@ impl Sweep {
         let mut steps = std::pin::pin!(steps);
         while let Some((step, key, facts)) = steps.next().await {
             match step {
-                Ok(due) => {
+                Ok(Tended::Until(due)) => {
                     retries.worked(&key);
                     due.into_iter().for_each(&mut until);
                 }
+                // Somebody's finalizer may keep it.
+                Ok(Tended::Removed) => until(retries.failed(key, now)),
                 Err(SweepError::Secret(WriteError::Fenced(_))) => {}
                 Err(error) => {
                     let again_at = retries.failed(key.clone(), now);
@@ -147,30 +157,30 @@ impl Sweep {
         wait
     }
 
-    /// One Secret: gives the time when it is due, if it is not yet.
+    /// One Secret.
     async fn tend(
         &self,
         namespace: &str,
         name: &str,
         known: &Facts,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, SweepError> {
+    ) -> Result<Tended, SweepError> {
         // 1. By what is cached: most are emptied already, and wait.
         if let Step::Wait(until) = plan(known, false, now) {
-            return Ok(Some(until));
+            return Ok(Tended::Until(Some(until)));
         }
         // 2. Caches may be behind, and a session that is taken away by mistake is an outage: ask.
         let Some(live) = self.writer.look_at_session(namespace, name).await? else {
-            return Ok(None);
+            return Ok(Tended::Until(None));
         };
         let Ok(facts) = live.facts() else {
-            return Ok(None);
+            return Ok(Tended::Until(None));
         };
         let lives = self.lives(namespace, &facts).await?;
         // 3. One step, if the Secret is still as it was just now.
         match plan(&facts, lives, now) {
-            Step::Leave => Ok(None),
-            Step::Wait(until) => Ok(Some(until)),
+            Step::Leave => Ok(Tended::Until(None)),
+            Step::Wait(until) => Ok(Tended::Until(Some(until))),
             Step::Empty => {
                 let revocation = deleted(namespace, &facts.grant);
                 let body = body::orphaned(namespace, name, &facts, revocation, now);
@@ -187,7 +197,7 @@ impl Sweep {
                     grant = facts.grant,
                     "took the session of a deleted grant away"
                 );
-                Ok(Some(now))
+                Ok(Tended::Until(Some(now)))
             }
             Step::Remove => {
                 self.writer.remove(&live).await?;
@@ -197,7 +207,7 @@ impl Sweep {
                     grant = facts.grant,
                     "removed the Secret of a deleted grant"
                 );
-                Ok(None)
+                Ok(Tended::Removed)
             }
         }
     }
