@@ -119,11 +119,14 @@ pub struct SecretTemplate {
     /// Labels to add; none of Alter's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 50))]
+    #[x_kube(validation = Rule::new("self.all(key, key.size() <= 317 && self[key].size() <= 63)").message("secretTemplate.labels holds what no label can be: write keys of at most 317 characters and values of at most 63"))]
     #[x_kube(validation = Rule::new("self.all(key, key != 'app.kubernetes.io/managed-by' && key != 'alter.dev' && !key.startsWith('alter.dev/'))").message("secretTemplate.labels holds a label that is Alter's own: remove it"))]
     pub labels: BTreeMap<String, String>,
-    /// Annotations to add; none of Alter's own, and at most 240 KiB together.
+    /// Annotations to add; none of Alter's own, at most 20, each of at most 1,024 characters.
+    // All grants are kept in memory: what one may weigh has a bound.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 50))]
+    #[schemars(extend("maxProperties" = 20))]
+    #[x_kube(validation = Rule::new("self.all(key, key.size() <= 317 && self[key].size() <= 1024)").message("secretTemplate.annotations holds one that is too long: write keys of at most 317 characters and values of at most 1024"))]
     #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('alter.dev/'))").message("secretTemplate.annotations holds an annotation that is Alter's own: remove it"))]
     pub annotations: BTreeMap<String, String>,
     /// Adds `AWS_ACCESS_KEY_ID` and its like for `envFrom`. They expire under a running app.
@@ -256,4 +259,44 @@ pub fn allows(
         &identity.rules()?,
         &grant.request(namespace, namespace_labels),
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::CustomResourceExt;
+    use serde_json::Value;
+
+    /// The paths of texts without end.
+    fn endless(path: &str, schema: &Value, found: &mut Vec<String>) {
+        let texts = |one: &Value| one["type"] == "string" && one["enum"].is_null();
+        if texts(schema) && schema["maxLength"].is_null() {
+            found.push(path.to_owned());
+        }
+        for (name, own) in schema["properties"].as_object().into_iter().flatten() {
+            endless(&format!("{path}.{name}"), own, found);
+        }
+        if schema["type"] == "array" {
+            if schema["maxItems"].is_null() {
+                found.push(path.to_owned());
+            }
+            endless(&format!("{path}[]"), &schema["items"], found);
+        }
+        if !schema["additionalProperties"].is_null() {
+            let rules = schema["x-kubernetes-validations"].to_string();
+            let ends = ["key.size() <=", "self[key].size() <="].map(|end| rules.contains(end));
+            if schema["maxProperties"].is_null() || ends != [true, true] {
+                found.push(path.to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_spec_is_without_end() {
+        let crd = serde_json::to_value(AwsGrant::crd()).unwrap();
+        let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        let mut found = Vec::new();
+        endless("spec", &schema["properties"]["spec"], &mut found);
+        assert_eq!(found, [""; 0], "all grants are kept in memory");
+    }
 }
