@@ -11,7 +11,7 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Resource, ResourceExt,
-    core::{DeserializeGuard, PartialObjectMeta},
+    core::{DeserializeGuard, ObjectMeta, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
         reflector::{self, ObjectRef, Store},
@@ -84,9 +84,9 @@ impl Cache {
     #[must_use]
     pub fn watch(client: Client, shutdown: &CancellationToken) -> Self {
         Self {
-            grants: follow(Api::all(client.clone()), shutdown),
-            identities: follow(Api::all(client.clone()), shutdown),
-            namespaces: follow(Api::all(client.clone()), shutdown),
+            grants: follow(Api::all(client.clone()), strip, shutdown),
+            identities: follow(Api::all(client.clone()), strip, shutdown),
+            namespaces: follow(Api::all(client.clone()), strip_to_labels, shutdown),
             live: Semaphore::new(LIVE_LOOKUPS),
             client,
         }
@@ -191,15 +191,29 @@ impl Cache {
     }
 }
 
-fn follow<K>(api: Api<K>, shutdown: &CancellationToken) -> Store<K>
+/// Leaves out what no decision needs: whoever may write a grant could else have a MiB kept of each.
+fn strip(metadata: &mut ObjectMeta) {
+    metadata.labels = None;
+    strip_to_labels(metadata);
+}
+
+fn strip_to_labels(metadata: &mut ObjectMeta) {
+    metadata.annotations = None;
+    metadata.finalizers = None;
+    metadata.managed_fields = None;
+    metadata.owner_references = None;
+}
+
+fn follow<K>(api: Api<K>, strip: fn(&mut ObjectMeta), shutdown: &CancellationToken) -> Store<K>
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     K::DynamicType: Default + Eq + Hash + Clone + Debug + Send + Sync + Unpin,
 {
     let (store, writer) = reflector::store();
-    let events = watcher(api, watcher::Config::default())
+    let pages = watcher::Config::default().page_size(100);
+    let events = watcher(api, pages)
         .default_backoff()
-        .modify(|object| object.meta_mut().managed_fields = None)
+        .modify(move |object| strip(object.meta_mut()))
         .reflect(writer);
     let shutdown = shutdown.clone();
     tokio::spawn(async move {
@@ -231,4 +245,29 @@ where
     }
     writer.apply_watcher_event(&watcher::Event::InitDone);
     store
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_an_object_is_small_whatever_its_writer_put_there() {
+        let long = || BTreeMap::from([("k".to_owned(), "v".repeat(200_000))]);
+        let mut metadata = ObjectMeta {
+            name: Some("bedrock".to_owned()),
+            labels: Some(long()),
+            annotations: Some(long()),
+            finalizers: Some(vec!["v".repeat(200_000)]),
+            ..ObjectMeta::default()
+        };
+        strip_to_labels(&mut metadata);
+        assert_eq!(metadata.labels, Some(long()), "rules select by them");
+        strip(&mut metadata);
+        let expected = ObjectMeta {
+            name: Some("bedrock".to_owned()),
+            ..ObjectMeta::default()
+        };
+        assert_eq!(metadata, expected);
+    }
 }
