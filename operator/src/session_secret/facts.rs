@@ -11,6 +11,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 pub(crate) const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(13);
 
+/// Of what Alter writes no text is longer: ARNs have at most 2,048 characters. All of them are kept, and whoever
+/// may write Secrets could else have a quarter of a MiB kept of each.
+const LONGEST: usize = 2_048;
+
 /// What is known of a Secret that Alter wrote, by its metadata alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -81,7 +85,10 @@ impl Facts {
         let grant = of_label(secret::GRANT_LABEL)
             .filter(|name| check_grant_name(name).is_ok())
             .ok_or(NotOurs::Grant)?;
-        let annotation = |key| metadata.annotations.as_ref().and_then(|own| own.get(key));
+        let annotation = |key| {
+            let found = metadata.annotations.as_ref().and_then(|own| own.get(key));
+            found.filter(|text| text.len() <= LONGEST)
+        };
         let grant_uid = annotation(secret::GRANT_UID).ok_or(NotOurs::GrantUid)?;
         let text = |key| annotation(key).cloned();
         let time = |key| annotation(key).and_then(|text| text.parse::<Timestamp>().ok());
@@ -197,6 +204,24 @@ mod tests {
         ] {
             assert_eq!(life(issued, expiration), None, "{issued} {expiration}");
         }
+    }
+
+    #[test]
+    fn texts_that_alter_never_writes_are_not_kept() {
+        let long = "x".repeat(LONGEST + 1);
+        for changed in 0..SERVED.len() {
+            let mut annotations = SERVED.to_vec();
+            annotations[changed].1 = &long;
+            match Facts::read(&metadata(&LABELS, &annotations)) {
+                Ok(facts) => assert_eq!((changed > 0, facts.served), (true, None)),
+                Err(error) => assert_eq!((changed, error), (0, NotOurs::GrantUid)),
+            }
+        }
+        let mut annotations = SERVED.to_vec();
+        annotations.push((secret::REVOKED_AT, "2026-11-22T04:30:00Z"));
+        annotations.push((secret::REVOKED_REASON, &long));
+        let facts = Facts::read(&metadata(&LABELS, &annotations)).unwrap();
+        assert_eq!(facts.revoked.unwrap().reason, "");
     }
 
     #[test]
