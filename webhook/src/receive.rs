@@ -18,14 +18,19 @@ use tokio::{
 
 /// How long a request may take from its head to its answer: so long the API server waits by default.
 pub const DEADLINE: Duration = Duration::from_secs(10);
-/// Larger bodies are read and decided one at a time.
+/// Larger bodies are decided one at a time.
 pub const SMALL: usize = 64 << 10;
+/// How long a larger body may take to arrive once there is room for it. The API server sends it at once.
+const ARRIVAL: Duration = Duration::from_secs(2);
+/// How many bytes of larger bodies may be arriving, or waiting for their turn.
+const ARRIVING: usize = 8 << 20;
 /// How many bytes of small bodies are decided about at once; a pod's review has about 8 KiB.
 const DECIDED: usize = 1 << 20;
 
 /// Where bodies wait for their turn.
 #[derive(Debug)]
 pub struct Gates {
+    arriving: Semaphore,
     large: Semaphore,
     small: Semaphore,
 }
@@ -33,6 +38,7 @@ pub struct Gates {
 impl Default for Gates {
     fn default() -> Self {
         Self {
+            arriving: Semaphore::new(ARRIVING),
             large: Semaphore::new(1),
             small: Semaphore::new(DECIDED),
         }
@@ -60,7 +66,7 @@ pub enum Refusal {
     #[error("the body broke off: send a review as the API server does")]
     Body,
     /// Too slow.
-    #[error("the body did not arrive within {} s: send it at once", DEADLINE.as_secs())]
+    #[error("the body did not arrive in time: send it at once")]
     Slow,
     /// Others are before it.
     #[error("too many reviews at once: try again")]
@@ -134,9 +140,12 @@ impl Gates {
             }
             Some(size) if size > limit => Err(Refusal::Large(limit)),
             // Also where nobody says how large it is, which the API server does.
-            _ => {
+            size => {
+                let bytes = u32::try_from(size.unwrap_or(limit)).unwrap_or(u32::MAX);
+                let _room = in_time(deadline, self.arriving.acquire_many(bytes)).await?;
+                let soon = deadline.min(Instant::now() + ARRIVAL);
+                let body = read(body, limit, soon).await?;
                 let permit = in_time(deadline, self.large.acquire()).await?;
-                let body = read(body, limit, deadline).await?;
                 Ok(Turn {
                     body,
                     _permit: permit,
