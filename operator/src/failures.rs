@@ -13,6 +13,8 @@ use std::{
 /// The part of a wait by which retries are spread, so that grants that failed together do not ask
 /// together.
 const SPREAD: f64 = 0.25;
+/// One whose time is past for so long is of an object that went while it was tried: others are looked at in time.
+const FORGOTTEN: SignedDuration = SignedDuration::from_hours(1);
 
 /// A failure to issue a session or take it away, or to learn who an identity is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +66,11 @@ impl Failures {
             reason,
             message,
         };
-        self.lock().insert(uid.to_owned(), failure.clone());
+        let mut all = self.lock();
+        if all.len() == all.capacity() {
+            all.retain(|_, own| now.duration_since(own.retry_at) < FORGOTTEN);
+        }
+        all.insert(uid.to_owned(), failure.clone());
         failure
     }
 
@@ -122,6 +128,20 @@ mod tests {
         assert_eq!(milliseconds(BACKOFF, 1, 1.0), 2_500);
         let later = Retry::Later(Duration::from_mins(5));
         assert_eq!(milliseconds(later, 9, 0.0), 300_000);
+    }
+
+    #[test]
+    fn those_of_objects_that_went_while_they_were_tried_do_not_stay() {
+        let failures = Failures::default();
+        for minute in 0..10_000 {
+            let at = now() + SignedDuration::from_mins(minute);
+            failures.forget("g");
+            let told = ("Throttled", "m".to_owned());
+            failures.note(&format!("g-{minute}"), "a", told, BACKOFF, at);
+        }
+        let kept = failures.lock().len();
+        assert!(kept < 200, "{kept}");
+        assert!(failures.of("g-9999", "a").is_some());
     }
 
     #[test]
