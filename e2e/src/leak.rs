@@ -35,7 +35,9 @@ impl Text {
 pub fn look(texts: &[Text], secrets: &BTreeSet<String>) -> Result<(), Failure> {
     let forms: Vec<_> = secrets.iter().flat_map(|secret| forms(secret)).collect();
     for Text { place, text } in texts {
-        if let Some(at) = forms.iter().find_map(|form| text.find(form.as_str())) {
+        // The first of them, so that what is shown before it holds none.
+        let found = forms.iter().filter_map(|form| text.find(form.as_str()));
+        if let Some(at) = found.min() {
             let from = text.floor_char_boundary(at.saturating_sub(SHOWN));
             let before = &text[from..at];
             return Err(format!("a secret stands in {place}, after: {before}").into());

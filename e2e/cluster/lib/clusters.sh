@@ -15,9 +15,12 @@ use_cluster() {
     done
 }
 
-# healthy: whether the cluster's API server and its node say that they are ready.
+# healthy: whether the cluster's API server and its node say that they are ready, and Services lead somewhere:
+# kernels have been seen to lose kube-proxy's rules after an hour.
 healthy() {
     [[ -s $KUBECONFIG ]] &&
         kubectl get --raw /readyz --request-timeout 10s >/dev/null 2>&1 &&
-        kubectl wait --for condition=Ready nodes --all --timeout 30s >/dev/null 2>&1
+        kubectl wait --for condition=Ready nodes --all --timeout 30s >/dev/null 2>&1 &&
+        docker exec "$cluster-control-plane" timeout 5 bash -c \
+            "exec 3<>/dev/tcp/$(kubectl get service kubernetes --output 'jsonpath={.spec.clusterIP}')/443" 2>/dev/null
 }

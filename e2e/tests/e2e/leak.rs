@@ -30,6 +30,9 @@ fn a_secret_is_found_however_it_is_written() {
             "{found}"
         );
     }
+    let two = BTreeSet::from(["x1y2".to_owned(), "z3".to_owned()]);
+    let found = look(&[Text::new("a log", "key z3, token x1y2")], &two).unwrap_err();
+    assert!(found.to_string().ends_with("after: key "), "{found}");
     assert!(look(&[Text::new("a log", "ab/c d")], &secrets).is_ok());
 }
 
