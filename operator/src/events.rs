@@ -84,14 +84,14 @@ impl Publisher {
 
     /// Publishes what it can: an event that is lost changes nothing, as the condition says the same.
     pub(crate) async fn publish(&self, regarding: &ObjectReference, news: &[News], now: Timestamp) {
+        // Events of cluster-scoped objects live in the default namespace.
+        let namespace = regarding.namespace.as_deref().unwrap_or("default");
         for (index, one) in news.iter().enumerate() {
-            if !self.budget.take(one.warning, now) {
+            if !self.budget.take(namespace, one.warning, now) {
                 self.metrics.event_left_out();
                 continue;
             }
             let event = event(regarding, one, &self.instance, (now, index));
-            // Events of cluster-scoped objects live in the default namespace.
-            let namespace = regarding.namespace.as_deref().unwrap_or("default");
             let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
             let params = PostParams::default();
             match self.fence.run(api.create(&params, &event)).await {
