@@ -83,7 +83,7 @@ where
 /// as it does for a status that the schema refuses.
 fn is_gone(answer: &Status) -> bool {
     let causes = answer.details.as_ref().map_or(0, |own| own.causes.len());
-    matches!(answer.code, 404 | 409) || (answer.code == 422 && causes == 0)
+    answer.code == 404 || (answer.code == 422 && causes == 0)
 }
 
 #[cfg(test)]
@@ -101,5 +101,7 @@ mod tests {
         let causes = json!({"causes": [{"reason": "FieldValueInvalid", "field": "status"}]});
         assert!(!is_gone(&answer(422, &causes)));
         assert!(!is_gone(&answer(403, &json!({}))));
+        let edited_meanwhile = answer(409, &json!({"name": "bedrock"}));
+        assert!(!is_gone(&edited_meanwhile), "it is tried again");
     }
 }
