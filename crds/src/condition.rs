@@ -10,6 +10,9 @@ pub const IDENTITY_READY: &str = "IdentityReady";
 /// `AwsGrant`: the last renewal succeeded.
 pub const REFRESHED: &str = "Refreshed";
 
+/// All of an `AwsGrant`, the one that people ask for first.
+pub const OF_GRANTS: [&str; 3] = [READY, REFRESHED, IDENTITY_READY];
+
 /// Reasons, which are also the events' reasons and the metrics' `reason` label.
 pub mod reason {
     /// A session is in the Secret.
@@ -52,7 +55,7 @@ pub mod reason {
     pub const INVALID_INPUT: &str = "InvalidInput";
     /// The session expired, and no new one was to be had.
     pub const EXPIRED: &str = "Expired";
-    /// The first session is on its way.
+    /// Nothing is decided yet: the identity is being looked at, or the session waits for its turn.
     pub const PENDING: &str = "Pending";
 }
 
@@ -110,12 +113,26 @@ pub fn merge(
     conditions
 }
 
+/// The condition of that type.
+#[must_use]
+pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// Whether the condition of that type holds, as in [`Finding::status`]; none also where it is absent.
+#[must_use]
+pub fn status(conditions: &[Condition], type_: &str) -> Option<bool> {
+    match find(conditions, type_)?.status.as_str() {
+        "True" => Some(true),
+        "False" => Some(false),
+        _ => None,
+    }
+}
+
 /// Whether the condition of that type is `True`.
 #[must_use]
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
-    conditions
-        .iter()
-        .any(|condition| condition.type_ == type_ && condition.status == "True")
+    status(conditions, type_) == Some(true)
 }
 
 #[cfg(test)]
@@ -145,5 +162,18 @@ mod tests {
         assert_eq!(third[0].last_transition_time, Time(at(3)));
         assert_eq!(third.len(), 1);
         assert!(is_true(&second, READY) && !is_true(&third, READY));
+    }
+
+    #[test]
+    fn unknown_and_absent_hold_as_little_as_they_fail() {
+        let unknown = Finding {
+            status: None,
+            ..ready(true, "")
+        };
+        let all = merge(&[], vec![unknown], None, Timestamp::UNIX_EPOCH);
+        assert_eq!(all[0].status, "Unknown");
+        assert_eq!((status(&all, READY), status(&all, REFRESHED)), (None, None));
+        let all = merge(&all, vec![ready(false, "")], None, Timestamp::UNIX_EPOCH);
+        assert_eq!(status(&all, READY), Some(false));
     }
 }

@@ -63,7 +63,7 @@ pub mod label {
     pub const OPERATOR: &str = "alter-operator";
 }
 
-/// Field managers of server-side apply.
+/// Field managers: in `managedFields`, who wrote what.
 pub mod field_manager {
     /// Sessions' Secrets.
     pub const SECRET: &str = "alter-operator/secret";
@@ -113,5 +113,5 @@ pub mod access_key {
     pub const SESSION_TOKEN: &str = "sessionToken";
 }
 
-/// What reports events, and the name of the operator's Lease.
+/// What reports events.
 pub const OPERATOR: &str = "alter-operator";

@@ -3,7 +3,7 @@
 use crate::{event_budget::EventBudget, lease::Fence, metrics::Metrics};
 use alter_crds::{
     answer::{self, InWords},
-    condition::{IDENTITY_READY, READY, REFRESHED, reason},
+    condition::{OF_GRANTS, READY, REFRESHED, find, reason},
     names::OPERATOR,
 };
 use jiff::Timestamp;
@@ -33,12 +33,11 @@ pub(crate) struct News {
 pub(crate) fn news(old: &[Condition], new: &[Condition]) -> Vec<News> {
     let mut told = BTreeSet::new();
     let mut news = Vec::new();
-    for type_ in [READY, REFRESHED, IDENTITY_READY] {
-        let of = |all: &[Condition]| all.iter().find(|own| own.type_ == type_).cloned();
-        let (before, Some(after)) = (of(old), of(new)) else {
+    for type_ in OF_GRANTS {
+        let (before, Some(after)) = (find(old, type_), find(new, type_)) else {
             continue;
         };
-        let failed_before = before.as_ref().is_some_and(|own| own.status == "False");
+        let failed_before = before.is_some_and(|own| own.status == "False");
         let changed =
             before.is_none_or(|own| own.status != after.status || own.reason != after.reason);
         let worth_telling = match after.status.as_str() {
@@ -49,8 +48,8 @@ pub(crate) fn news(old: &[Condition], new: &[Condition]) -> Vec<News> {
         if changed && worth_telling && told.insert(after.reason.clone()) {
             news.push(News {
                 warning: after.status == "False" && after.reason != reason::SUSPENDED,
-                reason: after.reason,
-                message: after.message,
+                reason: after.reason.clone(),
+                message: after.message.clone(),
             });
         }
     }
@@ -154,6 +153,7 @@ fn cut(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alter_crds::condition::IDENTITY_READY;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     fn condition(type_: &str, status: &str, reason: &str) -> Condition {

@@ -10,14 +10,19 @@ pub const CHAINED_SECONDS: i32 = 3_600;
 ///
 /// IRSA, Pod Identity, instance metadata, web identity and Roles Anywhere make sessions; access keys of
 /// users do not.
-#[must_use]
-pub fn is_session(arn: &str) -> bool {
+fn is_session(arn: &str) -> bool {
     // By its parts: the path of a user may hold any of the words.
     let mut parts = arn.splitn(6, ':');
     parts.nth(2) == Some("sts")
         && parts
             .nth(2)
             .is_some_and(|resource| resource.starts_with("assumed-role/"))
+}
+
+/// Whether STS gives the caller of this ARN no session of so many seconds.
+#[must_use]
+pub fn is_capped_below(arn: &str, seconds: i32) -> bool {
+    seconds > CHAINED_SECONDS && is_session(arn)
 }
 
 #[cfg(test)]
@@ -47,5 +52,15 @@ mod tests {
         ] {
             assert!(!is_session(arn), "{arn}");
         }
+    }
+
+    #[test]
+    fn a_session_gives_an_hour_and_a_user_more() {
+        let session = "arn:aws:sts::111122223333:assumed-role/alter/operator";
+        assert!(is_capped_below(session, 3_601) && !is_capped_below(session, 3_600));
+        assert!(!is_capped_below(
+            "arn:aws:iam::111122223333:user/alter",
+            43_200
+        ));
     }
 }

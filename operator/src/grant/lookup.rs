@@ -60,7 +60,7 @@ pub(crate) fn look_up(
     };
     let status = identity.status.clone().unwrap_or_default();
     let seen = status.observed_generation == identity.metadata.generation;
-    let ready = status.conditions.iter().find(|own| own.type_ == READY);
+    let ready = condition::find(&status.conditions, READY);
     if let Some(invalid) = ready.filter(|own| seen && own.reason == reason::INVALID_SPEC) {
         return Lookup::NotReady(invalid.message.clone());
     }
@@ -96,7 +96,7 @@ fn usable(
     let request =
         request::plan(&identity.spec, grant, cluster).map_err(|error| error.to_string())?;
     let seconds = grant.spec.duration_seconds;
-    if caller::is_session(caller) && seconds > CHAINED_SECONDS {
+    if caller::is_capped_below(caller, seconds) {
         return Err(format!(
             "spec.durationSeconds: {seconds} is more than the {CHAINED_SECONDS} that AWS allows where the \
              caller is itself a session ({caller}): write {CHAINED_SECONDS} or less, or use an \

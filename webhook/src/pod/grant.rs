@@ -104,8 +104,6 @@ fn not_ready(grant: &AwsGrant) -> Option<&str> {
     if condition::is_true(conditions, condition::READY) {
         return None;
     }
-    let ready = conditions
-        .iter()
-        .find(|condition| condition.type_ == condition::READY);
+    let ready = condition::find(conditions, condition::READY);
     Some(ready.map_or(condition::reason::PENDING, |ready| &ready.reason))
 }

@@ -142,7 +142,7 @@ fn check_identity(
         ));
     }
     let arn = status.and_then(|status| status.arn.as_deref());
-    if spec.duration_seconds > CHAINED_SECONDS && arn.is_some_and(caller::is_session) {
+    if arn.is_some_and(|arn| caller::is_capped_below(arn, spec.duration_seconds)) {
         warnings.push(format!(
             "spec.durationSeconds: AwsIdentity {name:?} is itself an assumed role, from which STS gives sessions of at most {CHAINED_SECONDS}: write that or less"
         ));
