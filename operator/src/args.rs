@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_chart() {
+    fn only_the_pod_itself_must_be_said() {
         let args = parse(&[]).unwrap();
         assert_eq!(args.min_refresh_interval, Duration::from_mins(5));
         assert_eq!(

@@ -1,10 +1,9 @@
 //! What AWS or the API server refused a grant or an identity, and when to ask again.
 
-use crate::backoff::doubled;
+use crate::{backoff::doubled, spread::spread};
 use alter_crds::condition::reason;
 use alter_issuer::Retry;
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -62,7 +61,7 @@ impl Failures {
         let failure = Failure {
             tried: tried.to_owned(),
             attempts,
-            retry_at: now + wait(retry, attempts, spread(uid, attempts)),
+            retry_at: now + wait(retry, attempts, spread(uid, &attempts.to_be_bytes())),
             reason,
             message,
         };
@@ -92,14 +91,6 @@ fn wait(retry: Retry, attempts: u32, spread: f64) -> SignedDuration {
     };
     let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(1));
     wait + wait.mul_f64(SPREAD * spread)
-}
-
-fn spread(uid: &str, attempts: u32) -> f64 {
-    let hash = Sha256::new()
-        .chain_update(uid)
-        .chain_update(attempts.to_be_bytes())
-        .finalize();
-    f64::from(u16::from_be_bytes([hash[0], hash[1]])) / f64::from(u16::MAX)
 }
 
 #[cfg(test)]

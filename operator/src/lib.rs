@@ -1,5 +1,6 @@
 //! Controllers of `AwsIdentity` and `AwsGrant`, and the keeper of the webhook certificate.
 
+mod accept;
 pub mod app;
 pub mod args;
 mod backoff;
@@ -21,6 +22,7 @@ mod requeue;
 #[cfg(test)]
 mod scripted;
 mod session_secret;
+mod spread;
 mod status;
 mod sweep;
 mod watch;

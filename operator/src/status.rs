@@ -1,8 +1,8 @@
 //! Writing a status.
 
 use crate::{
+    accept::METADATA_ALONE,
     lease::{Fence, Fenced},
-    session_secret::METADATA_ALONE,
 };
 use alter_crds::{answer::InWords, names::field_manager};
 use http::header::ACCEPT;
@@ -17,9 +17,9 @@ use serde_json::json;
 /// Why a status was not written.
 #[derive(Debug, thiserror::Error)]
 #[error(
-        "cannot write the status of {kind} {object}: {}; check that the operator may patch it",
-        InWords(.source)
-    )]
+    "cannot write the status of {kind} {object}: {}; check that the operator may patch it",
+    InWords(.source)
+)]
 pub(crate) struct StatusError {
     kind: String,
     object: String,

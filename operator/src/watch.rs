@@ -93,7 +93,7 @@ where
     }
 }
 
-/// What of an object its reconcile answers to: its spec and its deletion, and not its status, by which two
+/// What of an object a look at it answers to: its spec and its deletion, and not its status, by which two
 /// writers would drive each other on for ever. kube's filter tells objects apart by their UID, and deletions
 /// are followed before it, so that neither they nor re-creations are lost (kube#1768, kube#1830).
 pub(crate) fn edited<K: Resource>(object: &K) -> Option<u64> {

@@ -9,10 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 pub const MIN_LEFT: SignedDuration = SignedDuration::from_mins(20);
 /// Below this life, [`MIN_LEFT`] and the minimal interval cannot both hold.
 pub const SHORT_LIFE: SignedDuration = SignedDuration::from_secs(1_500);
-/// Sessions are not renewed more often than this, unless the installation says otherwise.
-pub const DEFAULT_MIN_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
-/// Renewals are spread over this part of the time before them.
-const JITTER: f64 = 0.1;
+/// Renewals are spread over this part of the wait for them, towards earlier.
+pub const JITTER: f64 = 0.1;
 
 /// How much life is left when a session is renewed.
 ///
@@ -55,11 +53,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const MIN_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+
     fn left(life: i64, asked: Option<i64>) -> i64 {
         refresh_before(
             SignedDuration::from_secs(life),
             asked.map(SignedDuration::from_secs),
-            DEFAULT_MIN_INTERVAL,
+            MIN_INTERVAL,
         )
         .as_secs()
     }
@@ -92,7 +92,7 @@ mod tests {
             (Timestamp::MIN, Timestamp::MIN),
         ] {
             let life = expiration.duration_since(issued);
-            let before = refresh_before(life, None, DEFAULT_MIN_INTERVAL);
+            let before = refresh_before(life, None, MIN_INTERVAL);
             let _ = refresh_at(issued, expiration, before, 1.0);
         }
     }
@@ -102,7 +102,7 @@ mod tests {
         fn jitter_goes_towards_earlier_alone(life in 900_i64..43_200, spread in 0.0..1.0_f64) {
             let issued = Timestamp::UNIX_EPOCH;
             let expiration = issued + SignedDuration::from_secs(life);
-            let before = refresh_before(SignedDuration::from_secs(life), None, DEFAULT_MIN_INTERVAL);
+            let before = refresh_before(SignedDuration::from_secs(life), None, MIN_INTERVAL);
             let latest = expiration - before;
             let at = refresh_at(issued, expiration, before, spread);
             prop_assert!(at <= latest);

@@ -1,7 +1,7 @@
 //! How often one grant's session may be issued: whoever may change a grant or its Secret makes sessions due
 //! at will, and pays with a budget that the identity's other grants need too.
 
-use super::plan::Why;
+use alter_policy::refresh::JITTER;
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::HashMap,
@@ -12,8 +12,8 @@ use std::{
 pub(crate) const AT_ONCE: i32 = 10;
 /// Then one in this time, or in the least time between two renewals, where that is shorter.
 const ONE_EACH: SignedDuration = SignedDuration::from_mins(1);
-/// Renewals are spread over a tenth of the wait for them, towards earlier.
-const SPREAD: f64 = 0.9;
+/// The part of the wait for a renewal after which it comes at the earliest.
+const EARLIEST: f64 = 1.0 - JITTER;
 
 /// By a grant's UID: when its allowance will be whole again. One that is whole has no entry.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Allowances {
         Self {
             one_each: min_interval
                 .clamp(SignedDuration::ZERO, ONE_EACH * 2)
-                .mul_f64(SPREAD)
+                .mul_f64(EARLIEST)
                 .min(ONE_EACH),
             whole_at: Mutex::default(),
         }
@@ -65,18 +65,6 @@ impl Allowances {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Timestamp>> {
         self.whole_at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What keeps making sessions due, for people.
-pub(crate) const fn cause(why: Why) -> &'static str {
-    match why {
-        Why::First => "its Secret keeps being removed",
-        Why::Changed => "the grant, its identity, or the Secret's annotations keep changing",
-        Why::Restored => {
-            "the session keeps being taken away and restored, or the Secret's annotations say so"
-        }
-        Why::Due => "the times in the Secret's annotations keep changing",
     }
 }
 
@@ -121,7 +109,7 @@ mod tests {
             SignedDuration::MAX,
         ] {
             let allowances = Allowances::new(interval);
-            let soonest = interval.min(MINUTE * 15).mul_f64(SPREAD);
+            let soonest = interval.min(MINUTE * 15).mul_f64(EARLIEST);
             let mut at = now();
             for _ in 0..100 {
                 assert_eq!(allowances.next("a", at), None, "{interval}");

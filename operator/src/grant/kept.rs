@@ -1,10 +1,10 @@
 //! A grant between two looks. There may be ten thousand, so that each is kept as text, and read when it is
 //! looked at; beside the text stands what passes over all of them ask for.
 
-use crate::watch::strip;
+use crate::watch::{edited, strip};
 use alter_crds::{
     AwsGrant, AwsGrantSpec, AwsGrantStatus,
-    condition::{IDENTITY_READY, READY, REFRESHED},
+    condition::{self, OF_GRANTS, READY},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -22,9 +22,6 @@ use std::{
 
 /// All grants.
 pub(crate) type Grants = Store<Kept>;
-
-/// The conditions that each look writes.
-const OWN: [&str; 3] = [READY, REFRESHED, IDENTITY_READY];
 
 /// A grant, in a form that is small.
 #[derive(Clone, Debug)]
@@ -58,7 +55,7 @@ impl Kept {
     pub(crate) fn read(&self) -> Result<AwsGrant, String> {
         let text = self.text.as_ref().map_err(ToString::to_string)?;
         let text: Text = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let own = text.own.into_iter().map(condition);
+        let own = text.own.into_iter().map(restored);
         let status = AwsGrantStatus {
             conditions: own.chain(text.others).collect(),
             expiration: self.expiration.map(Time),
@@ -81,13 +78,9 @@ impl Kept {
         self.told == Some(digest(status))
     }
 
-    /// Whether the other is another object, or has another spec, or is being deleted since: what a look answers
-    /// to. A status is none of it, or two writers would drive each other on for ever.
+    /// Whether the other is another object, or differs in what a look answers to.
     pub(crate) fn differs_from(&self, other: &Self) -> bool {
-        let leaves = |own: &Self| own.metadata.deletion_timestamp.is_some();
-        self.metadata.uid != other.metadata.uid
-            || self.metadata.generation != other.metadata.generation
-            || leaves(self) != leaves(other)
+        self.metadata.uid != other.metadata.uid || edited(self) != edited(other)
     }
 
     /// As the cache keeps it, once the watch has read its version.
@@ -128,13 +121,8 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
         strip_but_version(&mut grant.metadata);
         let told = grant.status.as_ref().map(digest);
         let status = grant.status.unwrap_or_default();
-        let found = status.conditions.iter().find(|own| own.type_ == READY);
-        let ready = found.and_then(|own| match own.status.as_str() {
-            "True" => Some(true),
-            "False" => Some(false),
-            _ => None,
-        });
-        let is_own = |condition: &Condition| OWN.contains(&condition.type_.as_str());
+        let ready = condition::status(&status.conditions, READY);
+        let is_own = |condition: &Condition| OF_GRANTS.contains(&condition.type_.as_str());
         let (own, others) = status.conditions.into_iter().partition::<Vec<_>, _>(is_own);
         let identity = grant.spec.identity.as_str().into();
         let text = serde_json::to_string(&Text {
@@ -167,7 +155,7 @@ fn needed(condition: Condition) -> (String, String, String, i64) {
     (condition.type_, condition.status, condition.reason, since)
 }
 
-fn condition((type_, status, reason, since): (String, String, String, i64)) -> Condition {
+fn restored((type_, status, reason, since): (String, String, String, i64)) -> Condition {
     Condition {
         type_,
         status,

@@ -1,15 +1,15 @@
 //! What is to be done about a grant: decided over plain values, without a clock or a cluster.
 
-use super::{allowance, lookup::Lookup};
+use super::{allowance::AT_ONCE, lookup::Lookup};
 use crate::{
     failures::Failure,
     session_secret::{Facts, Served},
+    spread::spread,
 };
 use alter_crds::{AwsGrantSpec, condition::reason};
 use alter_policy::refresh;
 use alter_protocol::session::rfc3339;
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
 
 /// What the plan is made from.
 #[derive(Clone, Debug)]
@@ -172,11 +172,22 @@ pub(crate) fn not_taken_away(failure: &Failure) -> Plan {
 
 fn too_many(why: Why, at: Timestamp) -> String {
     format!(
-        "more than {} sessions in a short while, as {}: find who does that; the next is issued at {}",
-        allowance::AT_ONCE,
-        allowance::cause(why),
+        "more than {AT_ONCE} sessions in a short while, as {}: find who does that; the next is issued at {}",
+        cause(why),
         rfc3339(at)
     )
+}
+
+/// What keeps making sessions due.
+const fn cause(why: Why) -> &'static str {
+    match why {
+        Why::First => "its Secret keeps being removed",
+        Why::Changed => "the grant, its identity, or the Secret's annotations keep changing",
+        Why::Restored => {
+            "the session keeps being taken away and restored, or the Secret's annotations say so"
+        }
+        Why::Due => "the times in the Secret's annotations keep changing",
+    }
 }
 
 fn crowded(identity: &str) -> String {
@@ -284,17 +295,8 @@ pub(crate) fn refresh_at(
         served.issued_at,
         served.expiration,
         before,
-        spread(uid, served),
+        spread(uid, &served.expiration.as_second().to_be_bytes()),
     )
-}
-
-/// From 0 to 1.
-fn spread(uid: &str, served: &Served) -> f64 {
-    let hash = Sha256::new()
-        .chain_update(uid)
-        .chain_update(served.expiration.as_second().to_be_bytes())
-        .finalize();
-    f64::from(u16::from_be_bytes([hash[0], hash[1]])) / f64::from(u16::MAX)
 }
 
 fn hold(

@@ -22,8 +22,8 @@ use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use std::time::Duration;
 
-/// A foreign Secret is not watched.
-const CONFLICT_AGAIN: Duration = Duration::from_mins(1);
+/// No watch tells that a foreign Secret went, or that an expired session's keys can be removed.
+const SECRET_AGAIN: Duration = Duration::from_mins(1);
 
 /// Why a look at a grant came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -187,11 +187,11 @@ fn wait(plan: &Plan, now: Timestamp) -> Duration {
             let retry = retry_at.map_or(AT_LEAST_EVERY, until);
             match left {
                 Left::Until(end) => retry.min(until(*end)),
-                Left::Stale(_) => retry.min(CONFLICT_AGAIN),
+                Left::Stale(_) => retry.min(SECRET_AGAIN),
                 Left::Nothing | Left::Expired(_) => retry,
             }
         }
-        Plan::Refuse { .. } => CONFLICT_AGAIN,
+        Plan::Refuse { .. } => SECRET_AGAIN,
         Plan::TakeAway { .. } => AT_LEAST_EVERY,
         Plan::Issue(_) => Duration::ZERO,
     }

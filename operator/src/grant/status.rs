@@ -1,7 +1,7 @@
 //! A grant's status: what a plan and its outcome mean to those who read it.
 
 use super::{lookup::Lookup, plan::Left};
-use crate::session_secret::Served;
+use crate::{clock::whole_seconds, session_secret::Served};
 use alter_crds::{
     AwsGrant, AwsGrantStatus,
     condition::{self, Finding, IDENTITY_READY, READY, REFRESHED, reason},
@@ -89,14 +89,9 @@ pub(crate) fn project(
         access_key_id: served.map(|own| own.access_key_id.clone()),
         expiration: served.map(|own| Time(own.expiration)),
         last_refresh: served.map(|own| Time(own.issued_at)),
-        next_refresh: next.map(|at| Time(whole_seconds(at))),
+        next_refresh: next.map(whole_seconds),
         secret_name: has_secret.then(|| grant.secret_name()),
     }
-}
-
-/// Kubernetes' `Time` holds no fraction: with one, what is read back would differ from what was written.
-fn whole_seconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 fn own_findings(grant: &AwsGrant, view: &View<'_>) -> Vec<Finding> {

@@ -9,9 +9,9 @@ use std::{
 /// An identity asks for at most so many sessions for each slot that it leaves free: alone for three quarters
 /// of them, and beside others for less, so that slots stay free for one that comes later.
 const SHARE: usize = 3;
-/// One that finds no room asks again after this,
+/// A grant that finds no room comes again after this.
 const SOONEST: SignedDuration = SignedDuration::from_millis(250);
-/// and the next one so long after it, so that ten thousand ask 500 times a second.
+/// Grants that find no room come again so far apart, so that ten thousand come 500 times a second.
 const APART: SignedDuration = SignedDuration::from_millis(2);
 
 /// The turns of all identities.

@@ -1,13 +1,12 @@
 //! What is to be done about an identity, and what its status says after: decided without a clock or a
 //! cluster.
 
-use crate::failures::Failure;
+use crate::{clock::whole_seconds, failures::Failure};
 use alter_crds::{
     AwsIdentityStatus,
     condition::{self, Finding, READY, reason},
 };
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// An answer of AWS counts for so long.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
@@ -117,7 +116,7 @@ pub(crate) fn project(
         conditions: condition::merge(&old.conditions, vec![finding], generation, now),
         account_id: caller.map(|(account, _)| account.to_owned()),
         arn: caller.map(|(_, arn)| arn.to_owned()),
-        last_checked: caller.map(|_| Time(whole_seconds(now))),
+        last_checked: caller.map(|_| whole_seconds(now)),
         observed_generation: generation,
     };
     match found {
@@ -143,15 +142,11 @@ fn says_nothing(failure: &str) -> bool {
     failure == reason::THROTTLED || failure == reason::UNAVAILABLE
 }
 
-/// Kubernetes' `Time` holds no fraction.
-fn whole_seconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixtures::{at, identity, now};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     fn status() -> AwsIdentityStatus {
         identity().status.unwrap()

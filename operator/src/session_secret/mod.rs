@@ -12,4 +12,4 @@ pub(crate) mod writer;
 pub(crate) use facts::Revoked;
 pub(crate) use facts::{Facts, Served};
 pub(crate) use index::Index;
-pub(crate) use writer::{Live, METADATA_ALONE, OF_SESSIONS, Since, WriteError, Writer};
+pub(crate) use writer::{Live, OF_SESSIONS, Since, WriteError, Writer};

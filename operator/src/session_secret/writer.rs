@@ -6,19 +6,18 @@ use super::{
     body::Body,
     facts::{Facts, NotOurs},
 };
-use crate::lease::{Fence, Fenced};
+use crate::{
+    accept::METADATA_ALONE,
+    lease::{Fence, Fenced},
+};
 use alter_crds::{answer::InWords, condition::reason, names::field_manager};
-use http::{HeaderValue, header::ACCEPT};
+use http::header::ACCEPT;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, Resource,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
     core::{PartialObjectMeta, Request},
 };
-
-/// The value of `Accept` that brings an object's metadata alone.
-pub(crate) const METADATA_ALONE: HeaderValue =
-    HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
 
 /// The field selector of sessions' Secrets.
 pub(crate) const OF_SESSIONS: &str = "type=alter.dev/aws-session";
