@@ -94,28 +94,24 @@ pub(crate) async fn decide<S: Sessions>(
     known: &Known,
     context: &Context<S>,
 ) -> Result<Decision, Unseen> {
+    // 1. By what is cached.
     let namespace = grant.namespace().unwrap_or_default();
     let name = grant.secret_name();
     let cached = context.index.get(&namespace, &name);
-    let never_seen = grant
-        .status
-        .as_ref()
-        .is_none_or(|own| own.conditions.is_empty());
     let is_known = cached.is_some();
-    let is_new = !is_known && never_seen;
     let secret = cached.map_or(Existing::Absent, |facts| belongs(facts, grant, context));
     let mut plan = plan_with(grant, known, &secret, context, None);
-    let (mut turn, mut turn_at) = (None, None);
-    if let Plan::Issue(_) = plan {
-        match context.turns.take(&grant.spec.identity, clock::now()) {
-            Ok(taken) => turn = Some(taken),
-            Err(at) => {
-                turn_at = Some(at);
-                plan = plan_with(grant, known, &secret, context, turn_at);
-            }
-        }
+    // 2. With a turn, if it takes one.
+    let taken = matches!(plan, Plan::Issue(_))
+        .then(|| context.turns.take(&grant.spec.identity, clock::now()));
+    let (turn, turn_at) = match taken.transpose() {
+        Ok(turn) => (turn, None),
+        Err(at) => (None, Some(at)),
+    };
+    if turn_at.is_some() {
+        plan = plan_with(grant, known, &secret, context, turn_at);
     }
-    if is_new || !writes(&plan) {
+    if !writes(&plan) || (!is_known && is_new(grant)) {
         return Ok(Decision {
             plan,
             secret,
@@ -123,6 +119,7 @@ pub(crate) async fn decide<S: Sessions>(
             turn,
         });
     }
+    // 3. By the Secret itself.
     let looked = if is_known {
         context.writer.look(&namespace, &name).await
     } else {
@@ -138,22 +135,21 @@ pub(crate) async fn decide<S: Sessions>(
             });
         }
     };
-    let secret = match &live {
-        None => Existing::Absent,
-        Some(live) => match live.facts() {
-            Ok(facts) => belongs(facts, grant, context),
-            Err(why) => Existing::Foreign(format!(
-                "Secret {name} exists and is not Alter's, as {why}: delete it, or make a grant with \
-                 another secretName"
-            )),
-        },
-    };
+    let secret = live
+        .as_ref()
+        .map_or(Existing::Absent, |live| whose(live, grant, context));
     Ok(Decision {
         plan: plan_with(grant, known, &secret, context, turn_at),
         secret,
         live,
         turn,
     })
+}
+
+/// Whether it was never looked at.
+fn is_new(grant: &AwsGrant) -> bool {
+    let status = grant.status.as_ref();
+    status.is_none_or(|own| own.conditions.is_empty())
 }
 
 fn writes(plan: &Plan) -> bool {
@@ -191,6 +187,18 @@ fn plan_with<S>(
         min_interval: context.min_interval,
         now,
     })
+}
+
+/// Whose a Secret is.
+fn whose<S>(live: &Live, grant: &AwsGrant, context: &Context<S>) -> Existing {
+    match live.facts() {
+        Ok(facts) => belongs(facts, grant, context),
+        Err(why) => Existing::Foreign(format!(
+            "Secret {} exists and is not Alter's, as {why}: delete it, or make a grant with another \
+             secretName",
+            grant.secret_name()
+        )),
+    }
 }
 
 /// Whose a Secret is that Alter wrote.
