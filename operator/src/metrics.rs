@@ -90,7 +90,7 @@ impl Metrics {
         );
         registry.register(
             "session_failures",
-            "Sessions that were not to be had, by reason",
+            "Sessions that were not to be had, or could not be taken away, by reason",
             self.failures.clone(),
         );
         registry.register(

@@ -3,7 +3,6 @@
 
 use crate::{backoff::doubled, context::Context, metrics::outcome};
 use alter_crds::answer::of_watch;
-use jiff::Timestamp;
 use kube::{
     Resource,
     runtime::{
@@ -22,11 +21,6 @@ const LAST_RETRY: Duration = Duration::from_mins(1);
 /// A wait within bounds.
 pub(crate) fn within(wait: Duration) -> Duration {
     wait.clamp(AT_SOONEST, AT_LEAST_EVERY)
-}
-
-/// How long it is until then; nothing where that is past.
-pub(crate) fn until(at: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }
 
 /// The backoff of looks that the API server failed.
@@ -69,21 +63,11 @@ pub(crate) fn log<E>(kind: &'static str, error: Error<E, watcher::Error>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{at, now};
 
     #[test]
     fn waits_stay_within_bounds() {
         assert_eq!(within(Duration::ZERO), AT_SOONEST);
         assert_eq!(within(Duration::MAX), AT_LEAST_EVERY);
         assert_eq!(within(Duration::from_secs(7)), Duration::from_secs(7));
-    }
-
-    #[test]
-    fn what_is_past_is_due() {
-        assert_eq!(until(at("04:00:07"), now()), Duration::from_secs(7));
-        assert_eq!(until(at("03:00:00"), now()), Duration::ZERO);
-        let ends = [Timestamp::MIN, Timestamp::MAX];
-        assert_eq!(until(ends[0], ends[1]), Duration::ZERO);
-        assert!(until(ends[1], ends[0]) > AT_LEAST_EVERY);
     }
 }

@@ -61,7 +61,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "admission_duration",
-            "From the review's last byte to its answer",
+            "From a review's turn to its answer",
             Unit::Seconds,
             metrics.duration.clone(),
         );

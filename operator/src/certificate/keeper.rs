@@ -190,8 +190,7 @@ impl Keeper {
             // 3. One step, written.
             match plan(&store.state(&self.names, now), now) {
                 Step::Keep { until } => {
-                    let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-                    return Ok(left.min(AT_LEAST_EVERY));
+                    return Ok(clock::until(until, now).min(AT_LEAST_EVERY));
                 }
                 step => {
                     let store = store.advance(step, &self.names, now)?;

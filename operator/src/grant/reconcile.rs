@@ -180,7 +180,7 @@ fn view(outcome: &Outcome) -> Option<View<'_>> {
 }
 
 fn wait(plan: &Plan, now: Timestamp) -> Duration {
-    let until = |at| requeue::until(at, now);
+    let until = |at| clock::until(at, now);
     match plan {
         Plan::Wait { until: at } | Plan::NotTakenAway { retry_at: at, .. } => until(*at),
         Plan::Hold { left, retry_at, .. } => {

@@ -47,7 +47,7 @@ pub(crate) async fn reconcile<S: Sessions>(
             context
                 .metrics
                 .reconciled(kind::IDENTITY, outcome::UNCHANGED);
-            return Ok(again(requeue::until(until, clock::now())));
+            return Ok(again(clock::until(until, clock::now())));
         }
         Plan::Refuse { message } => Err(NoCaller {
             reason: reason::INVALID_SPEC,
@@ -156,7 +156,7 @@ fn next<S>(
     let now = clock::now();
     let failures = &context.failures;
     let failure = failures.note(&uid, &tried(identity), (reason, message), retry, now);
-    requeue::until(failure.retry_at, now)
+    clock::until(failure.retry_at, now)
 }
 
 /// What a failure is remembered by: a changed spec is tried at once.

@@ -122,10 +122,7 @@ impl Sweep {
             .pick(|(namespace, _), facts| !self.is_cached(namespace, facts));
         retries.keep(&orphans.iter().map(|(key, _)| key).collect());
         let mut wait = AT_LEAST_EVERY;
-        let mut until = |at: Timestamp| {
-            let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-            wait = wait.min(left);
-        };
+        let mut until = |at: Timestamp| wait = wait.min(clock::until(at, now));
         let (waiting, due): (Vec<_>, Vec<_>) = orphans
             .into_iter()
             .map(|(key, facts)| (retries.waits(&key, now), key, facts))
