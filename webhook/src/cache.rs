@@ -25,8 +25,8 @@ use std::{
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// How long the API server may take to say whether an object is there. Well below the 10 s that it gives
-/// the webhook.
+/// How long the API server may take to say whether an object is there. Well below the 5 s that it gives the
+/// webhook for a grant or an identity, and the 10 s for a pod.
 const DEADLINE: Duration = Duration::from_secs(3);
 /// So many questions to the API server at a time: whoever reaches the webhook's port can cause them.
 const LIVE_LOOKUPS: usize = 32;

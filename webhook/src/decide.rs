@@ -10,7 +10,7 @@ use crate::{
     },
 };
 use alter_crds::{AwsGrant, AwsIdentity, condition::reason};
-use futures::future::try_join_all;
+use futures::future::{join, try_join_all};
 use kube::{ResourceExt, core::DeserializeGuard};
 
 const CREATE: &str = "CREATE";
@@ -70,9 +70,13 @@ pub async fn grant(
         Err(verdict) => return verdict,
     };
     let namespace = request.namespace.as_deref().unwrap_or_default();
-    let identity = cache.identity(&new.spec.identity).await;
+    // Side by side: one after the other they could take longer than the API server waits.
+    let (identity, labels) = join(
+        cache.identity(&new.spec.identity),
+        cache.namespace_labels(namespace),
+    )
+    .await;
     let identity = identity.map_err(|error| error.to_string());
-    let labels = cache.namespace_labels(namespace).await;
     let labels = labels.map_err(|error| error.to_string());
     // What changes cannot change the Secret's name.
     let same_secret = match &*request.operation {

@@ -199,6 +199,21 @@ async fn an_api_server_that_does_not_answer_is_not_waited_for_longer_than_it_wai
     );
 }
 
+/// The chart gives a grant's review 5 s, and then takes the grant as it is.
+#[tokio::test(start_paused = true)]
+async fn a_grants_review_waits_for_all_that_it_looks_up_at_once() {
+    let webhook = webhook();
+    let mut grant = grant_json("new");
+    grant["spec"]["identity"] = "unknown".into();
+    let mut question = review("CREATE", &grant);
+    question["request"]["namespace"] = "elsewhere".into();
+    let started = tokio::time::Instant::now();
+    let response = webhook.ask(VALIDATE_GRANTS, &question).await;
+    assert_eq!(started.elapsed().as_secs(), 3);
+    let warning = response["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("\"unknown\" was not checked"), "{warning}");
+}
+
 #[tokio::test]
 async fn what_is_no_review_is_refused_with_the_reason() {
     let webhook = webhook();
