@@ -76,16 +76,14 @@ impl Written {
         secret.metadata.name = Some(name.to_owned());
         secrets.create(&PostParams::default(), &secret).await?;
         let grants: Api<AwsGrant> = Api::namespaced(client.clone(), namespace);
-        let status = json!({
-            "apiVersion": "alter.dev/v1alpha1",
-            "kind": "AwsGrant",
-            "metadata": {"name": name},
-            "status": self.status,
-        });
-        let params = PatchParams::apply(field_manager::STATUS).force();
-        grants
-            .patch_status(name, &params, &Patch::Apply(status))
-            .await?;
+        // As the operator does: an apply would cost more, and be no floor.
+        let operations = json!([{"op": "add", "path": "/status", "value": self.status}]);
+        let patch = Patch::<()>::Json(serde_json::from_value(operations)?);
+        let params = PatchParams {
+            field_manager: Some(field_manager::STATUS.to_owned()),
+            ..PatchParams::default()
+        };
+        grants.patch_status(name, &params, &patch).await?;
         Ok(())
     }
 }

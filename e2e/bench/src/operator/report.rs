@@ -64,8 +64,8 @@ impl Measured {
                 "`alter-operator` with its defaults ({CONCURRENCY} reconciles at once) but without a limit on \
                  STS calls, against etcd (`--unsafe-no-fsync`), kube-apiserver and an STS on loopback that \
                  answers at once. All grants are there before it starts; time runs from exec until a watch has \
-                 seen the last one ready. The floor is a bare client that creates the same Secrets and applies \
-                 the same status, {CONCURRENCY} at once, seen by the same watch. After a restart the operator's \
+                 seen the last one ready. The floor is a bare client that creates the same Secrets and patches \
+                 the same status in, {CONCURRENCY} at once, seen by the same watch. After a restart the operator's \
                  own metrics tell when it has looked at every grant. RSS is settled once the process has used \
                  less than 2 % of a processor for two seconds."
             ),
