@@ -61,7 +61,7 @@ e2e-clean: ## Removes the cluster of `make e2e`
 images: checkout ## Builds the two images, and prints their sizes
 	@images/build
 
-push: ## Pushes the two images: make push REGISTRY=registry.example.com/alter
+push: ## Pushes the two images: make push REGISTRY=registry.example.com/team
 	@images/push $(REGISTRY)
 
 bench: checkout ## Measures what docs/benchmarks.md shows
