@@ -29,7 +29,7 @@ pub(crate) struct StatusError {
 /// Replaces the whole status, so that fields it lacks go. Whether it was written: it is not where the
 /// object is gone or is another of the same name, nor where this process no longer leads.
 ///
-/// A JSON Patch: nobody else writes a status, and an apply costs the API server half as much again.
+/// A JSON Patch: nobody else writes a status, and an apply costs the API server a fifth more.
 pub(crate) async fn patch<K>(
     client: &Client,
     fence: &Fence,
@@ -79,8 +79,8 @@ where
     }
 }
 
-/// Gone, or another object of the same name: where the test of the UID fails, the API server names no cause,
-/// as it does for a status that the schema refuses.
+/// Gone, or another object of the same name. Both a failed test of the UID and a status that the schema refuses
+/// are 422; only the second names its causes.
 fn is_gone(answer: &Status) -> bool {
     let causes = answer.details.as_ref().map_or(0, |own| own.causes.len());
     answer.code == 404 || (answer.code == 422 && causes == 0)

@@ -1,7 +1,6 @@
 //! The cache of grants, as a watch fills it, and what of each event is news.
 
-use super::Grants;
-use super::kept::Kept;
+use super::{Grants, kept::Kept};
 use kube::runtime::{
     reflector::{ObjectRef, store::Writer},
     watcher::Event,

@@ -68,7 +68,7 @@ impl Kept {
         })
     }
 
-    /// Why it cannot be read, if so.
+    /// Whether it cannot be read; reading it says why.
     pub(crate) fn is_unreadable(&self) -> bool {
         self.text.is_err()
     }
