@@ -1,6 +1,7 @@
 //! What the watches fill: whether they have been filled, and with what.
 
 use alter_crds::AwsIdentity;
+use alter_crds::answer::of_watch;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Resource,
@@ -63,6 +64,14 @@ impl Synced {
         // Fails only when the sender, which is a field of self, is dropped.
         let _ = filled.wait_for(|filled| filled.len() == Cache::COUNT).await;
     }
+}
+
+/// An event of a watch; none where the watch broke, which is told.
+pub(crate) fn heard<T>(of: &'static str, event: watcher::Result<T>) -> Option<T> {
+    let told = |error: &watcher::Error| {
+        tracing::warn!(of, error = of_watch(error), "a watch broke: it begins anew");
+    };
+    event.inspect_err(told).ok()
 }
 
 /// Lists in pages small enough not to outweigh the cache that they fill.

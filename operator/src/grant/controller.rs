@@ -10,12 +10,9 @@ use crate::{
     metrics::kind,
     requeue::{after_error, log},
     session_secret::{OF_SESSIONS, index::Pending},
-    watch::{Cache, in_cache, paged, strip},
+    watch::{Cache, heard, in_cache, paged, strip},
 };
-use alter_crds::{
-    answer::of_watch,
-    names::{label, secret},
-};
+use alter_crds::names::{label, secret};
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
@@ -116,15 +113,8 @@ fn changed<S: Sessions>(
     watcher(api, paged())
         .default_backoff()
         .map(move |event| {
-            let event = match event {
-                Ok(event) => event,
-                Err(error) => {
-                    tracing::warn!(
-                        error = of_watch(&error),
-                        "the watch of grants broke: it begins anew"
-                    );
-                    return Vec::new();
-                }
+            let Some(event) = heard("grants", event) else {
+                return Vec::new();
             };
             if let Event::Delete(grant) = &event
                 && let Some(uid) = &grant.meta().uid
@@ -165,15 +155,8 @@ fn changed_secrets<S: Sessions>(
     watcher(api, paged().labels(&ours).fields(OF_SESSIONS))
         .default_backoff()
         .map(move |event| {
-            let event = match event {
-                Ok(event) => event,
-                Err(error) => {
-                    tracing::warn!(
-                        error = of_watch(&error),
-                        "the watch of sessions' Secrets broke: it begins anew"
-                    );
-                    return Vec::new();
-                }
+            let Some(event) = heard("sessions' Secrets", event) else {
+                return Vec::new();
             };
             let changed = context.index.follow(&mut pending, &event);
             if matches!(event, Event::InitDone) {

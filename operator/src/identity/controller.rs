@@ -6,9 +6,9 @@ use crate::{
     grant::cache::GrantRef,
     metrics::kind,
     requeue::{after_error, log},
-    watch::{Cache, Guarded, Identities, edited, in_cache, paged, strip},
+    watch::{Cache, Guarded, Identities, edited, heard, in_cache, paged, strip},
 };
-use alter_crds::{AwsIdentity, answer::of_watch};
+use alter_crds::AwsIdentity;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -126,16 +126,8 @@ fn changed_keys<S: Sessions>(
     watcher(api, paged())
         .default_backoff()
         .filter_map(move |event| {
-            let changed = match event {
-                Ok(event) => versions.follow(&event),
-                Err(error) => {
-                    tracing::warn!(
-                        error = of_watch(&error),
-                        "the watch of access keys broke: it begins anew"
-                    );
-                    Vec::new()
-                }
-            };
+            let event = heard("access keys", event);
+            let changed = event.map_or_else(Vec::new, |event| versions.follow(&event));
             let names: Vec<_> = changed
                 .iter()
                 .flat_map(|key| users(&context.identities, key))
