@@ -20,7 +20,7 @@ use crate::{
 use alter_crds::answer::InWords;
 use alter_issuer::{Issuer, Options};
 use alter_runtime::health::{self, Readiness, ServeError};
-use futures::{Stream, StreamExt, future, stream};
+use futures::{Stream, stream};
 use jiff::SignedDuration;
 use kube::{Client, Config, runtime::reflector};
 use prometheus_client::registry::Registry;
@@ -113,7 +113,6 @@ fn work(
     let (grants, grants_writer) = reflector::store();
     let (identities, identities_writer) = reflector::store();
     let (namespaces, namespaces_writer) = reflector::store();
-    let (touched, touched_grants) = mpsc::unbounded_channel();
     let (recheck, rechecked) = mpsc::unbounded_channel();
     let (due, due_grants) = due::due();
     let issuer = issuer(args, client);
@@ -157,14 +156,12 @@ fn work(
         identities: identities_writer,
         rechecks: received(rechecked),
         led: led(fence),
-        touched,
         namespace: args.namespace.clone(),
     };
     let grant_feeds = grant::controller::Feeds {
         grants: grants_writer,
         namespaces: namespaces_writer,
-        touched: received(touched_grants),
-        due: due_grants.filter_map(|name| future::ready(grant::controller::named(&name))),
+        due: due_grants,
         led: led(fence),
         sweep: wake,
     };

@@ -1,13 +1,38 @@
 //! The cache of grants, as a watch fills it, and what of each event is news.
 
 use super::{Grants, kept::Kept};
-use kube::runtime::{
-    reflector::{ObjectRef, store::Writer},
-    watcher::Event,
+use kube::{
+    Resource,
+    runtime::{
+        reflector::{ObjectRef, store::Writer},
+        watcher::Event,
+    },
 };
+use std::sync::Arc;
 
 /// A grant, by name.
 pub(crate) type GrantRef = ObjectRef<Kept>;
+
+/// A grant, by `namespace/name`: the form in which many of them wait.
+pub(crate) type GrantName = Arc<str>;
+
+/// The name of a grant.
+pub(crate) fn name(namespace: Option<&str>, name: &str) -> GrantName {
+    format!("{}/{name}", namespace.unwrap_or_default()).into()
+}
+
+/// The grant of a name.
+pub(crate) fn named(text: &str) -> Option<GrantRef> {
+    let (namespace, name) = text.split_once('/')?;
+    Some(ObjectRef::new(name).within(namespace))
+}
+
+/// The name of one that is kept.
+pub(crate) fn name_of(grant: &Kept) -> GrantName {
+    let metadata = grant.meta();
+    let own = metadata.name.as_deref().unwrap_or_default();
+    name(metadata.namespace.as_deref(), own)
+}
 
 /// Fills the cache.
 ///
@@ -16,7 +41,7 @@ pub(crate) type GrantRef = ObjectRef<Kept>;
 pub(crate) struct Filler {
     writer: Writer<Kept>,
     cache: Grants,
-    listed: Vec<GrantRef>,
+    listed: Vec<GrantName>,
 }
 
 impl Filler {
@@ -30,7 +55,7 @@ impl Filler {
     }
 
     /// Follows a watch; gives the grants that are new or were edited.
-    pub(crate) fn follow(&mut self, event: Event<Kept>) -> Vec<GrantRef> {
+    pub(crate) fn follow(&mut self, event: Event<Kept>) -> Vec<GrantName> {
         let (event, changed) = match event {
             Event::Init => {
                 self.listed.clear();
@@ -60,9 +85,9 @@ impl Filler {
     }
 }
 
-fn news(grant: &Kept, before: Option<&Kept>) -> Option<GrantRef> {
+fn news(grant: &Kept, before: Option<&Kept>) -> Option<GrantName> {
     let is_news = before.is_none_or(|before| grant.differs_from(before));
-    is_news.then(|| ObjectRef::from_obj(grant))
+    is_news.then(|| name_of(grant))
 }
 
 #[cfg(test)]
@@ -72,15 +97,16 @@ mod tests {
     use alter_crds::{AwsGrant, AwsGrantStatus};
     use kube::{core::DeserializeGuard, runtime::reflector};
 
-    fn named(name: &str, change: impl Fn(&mut AwsGrant)) -> Kept {
+    fn kept(name: &str, change: impl Fn(&mut AwsGrant)) -> Kept {
         let mut grant = fixtures::grant();
         grant.metadata.name = Some(name.to_owned());
         change(&mut grant);
         DeserializeGuard(Ok(grant)).into()
     }
 
-    fn names(changed: &[GrantRef]) -> Vec<&str> {
-        changed.iter().map(|own| own.name.as_str()).collect()
+    fn names(changed: &[GrantName]) -> Vec<&str> {
+        let all = changed.iter();
+        all.filter_map(|own| own.strip_prefix("team-a/")).collect()
     }
 
     #[test]
@@ -88,10 +114,10 @@ mod tests {
         let (cache, writer) = reflector::store();
         let mut filler = Filler::new(writer);
         let same = |_: &mut AwsGrant| {};
-        assert_eq!(names(&filler.follow(Event::Apply(named("a", same)))), ["a"]);
-        let told = named("a", |grant| grant.status = Some(AwsGrantStatus::default()));
+        assert_eq!(names(&filler.follow(Event::Apply(kept("a", same)))), ["a"]);
+        let told = kept("a", |grant| grant.status = Some(AwsGrantStatus::default()));
         assert_eq!(filler.follow(Event::Apply(told)), []);
-        let edited = named("a", |grant| grant.metadata.generation = Some(2));
+        let edited = kept("a", |grant| grant.metadata.generation = Some(2));
         assert_eq!(names(&filler.follow(Event::Apply(edited.clone()))), ["a"]);
         filler.follow(Event::Delete(edited));
         assert!(cache.is_empty());
@@ -103,14 +129,14 @@ mod tests {
         let mut filler = Filler::new(writer);
         let same = |_: &mut AwsGrant| {};
         for name in ["kept", "gone"] {
-            filler.follow(Event::Apply(named(name, same)));
+            filler.follow(Event::Apply(kept(name, same)));
         }
         filler.follow(Event::Init);
-        assert_eq!(filler.follow(Event::InitApply(named("kept", same))), []);
-        assert_eq!(filler.follow(Event::InitApply(named("new", same))), []);
+        assert_eq!(filler.follow(Event::InitApply(kept("kept", same))), []);
+        assert_eq!(filler.follow(Event::InitApply(kept("new", same))), []);
         let told = filler.follow(Event::InitDone);
         assert_eq!(names(&told), ["new"]);
-        assert!(cache.get(&told[0]).is_some());
+        assert!(cache.get(&named(&told[0]).unwrap()).is_some());
         assert_eq!(cache.len(), 2);
     }
 }

@@ -1,7 +1,7 @@
 //! What brings a grant to its reconcile.
 
 use super::{
-    cache::{Filler, GrantRef},
+    cache::{Filler, name, name_of, named},
     kept::Kept,
     reconcile::{ReconcileError, reconcile},
 };
@@ -13,31 +13,29 @@ use crate::{
     watch::{Cache, heard, in_cache, paged, strip},
 };
 use alter_crds::names::{label, secret};
-use futures::{Stream, StreamExt, TryStreamExt, future, stream};
+use futures::{Stream, StreamExt, future, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, Resource, ResourceExt,
     core::PartialObjectMeta,
     runtime::{
         Controller, WatchStreamExt,
-        controller::{self, Action},
+        controller::{self, Action, Error},
         reflector::{ObjectRef, store::Writer},
-        watcher::{self, Event, watcher},
+        watcher::{Event, watcher},
     },
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// What the controller is fed with.
-pub(crate) struct Feeds<T, D, L> {
+pub(crate) struct Feeds<D, L> {
     /// Fills the cache of grants.
     pub grants: Writer<Kept>,
     /// Fills the cache of namespaces.
     pub namespaces: Writer<PartialObjectMeta<Namespace>>,
-    /// Grants whose identity changed.
-    pub touched: T,
-    /// Grants whose time has come.
+    /// Names of the grants that are to be looked at.
     pub due: D,
     /// An item whenever this process begins to lead.
     pub led: L,
@@ -49,26 +47,23 @@ pub(crate) struct Feeds<T, D, L> {
 pub(crate) async fn run<S: Sessions>(
     context: Arc<Context<S>>,
     feeds: Feeds<
-        impl Stream<Item = GrantRef> + Send + 'static,
-        impl Stream<Item = GrantRef> + Send + 'static,
+        impl Stream<Item = Arc<str>> + Send + 'static,
         impl Stream<Item = ()> + Send + 'static,
     >,
     concurrency: u16,
     shutdown: CancellationToken,
 ) {
-    let changed = changed(&context, feeds.grants, feeds.sweep.clone());
+    let followed = future::join4(
+        follow_grants(&context, feeds.grants, feeds.sweep.clone()),
+        follow_secrets(&context, feeds.sweep),
+        follow_namespaces(&context, feeds.namespaces),
+        follow_leading(&context, feeds.led),
+    );
+    let due = feeds.due.filter_map(|name| future::ready(named(&name)));
     // What brings a grant comes by its name alone.
-    Controller::for_stream(stream::pending(), context.grants.clone())
+    let looks = Controller::for_stream(stream::pending(), context.grants.clone())
         .with_config(controller::Config::default().concurrency(concurrency))
-        .watches_stream(
-            namespaces(&context, feeds.namespaces),
-            of_namespace(&context),
-        )
-        .reconcile_on(changed)
-        .reconcile_on(changed_secrets(&context, feeds.sweep))
-        .reconcile_on(feeds.touched)
-        .reconcile_on(feeds.due)
-        .reconcile_all_on(feeds.led)
+        .reconcile_on(due)
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(
             look::<S>,
@@ -76,10 +71,19 @@ pub(crate) async fn run<S: Sessions>(
             context.clone(),
         )
         .for_each(|result| {
+            if let Err(Error::ObjectNotFound(gone)) = &result {
+                context
+                    .due
+                    .begun(name(gone.namespace.as_deref(), &gone.name));
+            }
             result.map_or_else(|error| log(kind::GRANT, error), drop);
             future::ready(())
-        })
-        .await;
+        });
+    tokio::select! {
+        () = looks => {}
+        // They end with the program.
+        _ = followed => {}
+    }
 }
 
 /// One look. The time of the next is kept by [`crate::due`].
@@ -87,34 +91,26 @@ async fn look<S: Sessions>(
     object: Arc<Kept>,
     context: Arc<Context<S>>,
 ) -> Result<Action, ReconcileError> {
+    let name = name_of(&object);
+    context.due.begun(name.clone());
     let wait = reconcile(&object, &context).await?;
-    if let Some(namespace) = &object.meta().namespace {
-        let name = format!("{namespace}/{}", object.name_any());
-        context.due.set(&name, wait);
-    }
+    context.due.set(name, wait);
     Ok(Action::await_change())
 }
 
-/// The grant that `namespace/name` names.
-pub(crate) fn named(text: &str) -> Option<GrantRef> {
-    let (namespace, name) = text.split_once('/')?;
-    Some(ObjectRef::new(name).within(namespace))
-}
-
-/// Grants that are new or were edited.
-fn changed<S: Sessions>(
-    context: &Arc<Context<S>>,
+/// Brings grants that are new or were edited.
+async fn follow_grants<S: Sessions>(
+    context: &Context<S>,
     writer: Writer<Kept>,
     sweep: Arc<Notify>,
-) -> impl Stream<Item = GrantRef> + Send + use<S> {
+) {
     let api: Api<Kept> = Api::all(context.client.clone());
-    let context = context.clone();
     let mut cache = Filler::new(writer);
     watcher(api, paged())
         .default_backoff()
-        .map(move |event| {
+        .for_each(|event| {
             let Some(event) = heard("grants", event) else {
-                return Vec::new();
+                return future::ready(());
             };
             if let Event::Delete(grant) = &event
                 && let Some(uid) = &grant.meta().uid
@@ -133,16 +129,16 @@ fn changed<S: Sessions>(
             if may_lack {
                 sweep.notify_one();
             }
-            changed
+            for name in changed {
+                context.due.now(name);
+            }
+            future::ready(())
         })
-        .flat_map(stream::iter)
+        .await;
 }
 
-/// Grants whose Secret someone else changed.
-fn changed_secrets<S: Sessions>(
-    context: &Arc<Context<S>>,
-    sweep: Arc<Notify>,
-) -> impl Stream<Item = GrantRef> + Send + use<S> {
+/// Brings grants whose Secret someone else changed.
+async fn follow_secrets<S: Sessions>(context: &Context<S>, sweep: Arc<Notify>) {
     let api: Api<PartialObjectMeta<Secret>> = Api::all(context.client.clone());
     let ours = format!(
         "{}={},{}",
@@ -150,38 +146,36 @@ fn changed_secrets<S: Sessions>(
         label::OPERATOR,
         secret::GRANT_LABEL
     );
-    let context = context.clone();
     let mut pending = Pending::new();
     watcher(api, paged().labels(&ours).fields(OF_SESSIONS))
         .default_backoff()
-        .map(move |event| {
+        .for_each(|event| {
             let Some(event) = heard("sessions' Secrets", event) else {
-                return Vec::new();
+                return future::ready(());
             };
             let changed = context.index.follow(&mut pending, &event);
             if matches!(event, Event::InitDone) {
                 context.synced.mark(Cache::Secrets);
             }
-            let mut owners = Vec::with_capacity(changed.len());
             for ((namespace, _), facts) in changed {
                 let owner = ObjectRef::new(&facts.grant).within(&namespace);
                 let cached = context.grants.get(&owner);
                 if cached.is_none_or(|own| own.meta().uid.as_ref() != Some(&facts.grant_uid)) {
                     sweep.notify_one();
                 }
-                owners.push(owner);
+                context.due.now(name(Some(&namespace), &facts.grant));
             }
-            owners
+            future::ready(())
         })
-        .flat_map(stream::iter)
+        .await;
 }
 
-fn namespaces<S>(
-    context: &Arc<Context<S>>,
+/// Brings grants whose namespace changed: rules may ask for its labels.
+async fn follow_namespaces<S: Sessions>(
+    context: &Context<S>,
     writer: Writer<PartialObjectMeta<Namespace>>,
-) -> impl Stream<Item = watcher::Result<PartialObjectMeta<Namespace>>> + Send + use<S> {
+) {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(context.client.clone());
-    let synced = context.synced.clone();
     let cache = writer.as_reader();
     watcher(api, paged())
         .default_backoff()
@@ -191,25 +185,38 @@ fn namespaces<S>(
             object.metadata.labels = labels;
         })
         .reflect(writer)
-        .inspect_ok(move |event| {
+        .for_each(|event| {
+            let Some(event) = heard("namespaces", event) else {
+                return future::ready(());
+            };
             if matches!(event, Event::InitDone) {
-                synced.mark(Cache::Namespaces);
+                context.synced.mark(Cache::Namespaces);
             }
+            let changed: BTreeSet<_> = in_cache(&cache, event)
+                .iter()
+                .map(ResourceExt::name_any)
+                .collect();
+            bring(context, |grant| {
+                let namespace = grant.meta().namespace.as_ref();
+                namespace.is_some_and(|own| changed.contains(own))
+            });
+            future::ready(())
         })
-        .map_ok(move |event| stream::iter(in_cache(&cache, event)).map(Ok))
-        .try_flatten()
+        .await;
 }
 
-fn of_namespace<S: Sessions>(
-    context: &Arc<Context<S>>,
-) -> impl Fn(PartialObjectMeta<Namespace>) -> Vec<GrantRef> + Send + Sync + use<S> {
-    let grants = context.grants.clone();
-    move |namespace| {
-        let name = namespace.name_any();
-        let inside = grants.state_filter(|grant| grant.meta().namespace.as_ref() == Some(&name));
-        inside
-            .iter()
-            .map(|grant| ObjectRef::from_obj(&**grant))
-            .collect()
+/// Brings all grants when this process begins to lead.
+async fn follow_leading<S: Sessions>(context: &Context<S>, led: impl Stream<Item = ()>) {
+    led.for_each(|()| {
+        bring(context, |_| true);
+        future::ready(())
+    })
+    .await;
+}
+
+/// Brings those that `wanted` picks.
+pub(crate) fn bring<S>(context: &Context<S>, wanted: impl Fn(&Kept) -> bool) {
+    for grant in context.grants.state_filter(wanted) {
+        context.due.now(name_of(&grant));
     }
 }

@@ -3,7 +3,7 @@
 use super::{keys::Versions, reconcile::reconcile};
 use crate::{
     context::{Context, Sessions},
-    grant::cache::GrantRef,
+    grant::controller::bring,
     metrics::kind,
     requeue::{after_error, log},
     watch::{Cache, Guarded, Identities, edited, heard, in_cache, paged, strip},
@@ -21,7 +21,6 @@ use kube::{
     },
 };
 use std::sync::Arc;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Identities are few, and each look may wait for AWS.
@@ -38,8 +37,6 @@ pub(crate) struct Feeds<R, L> {
     pub rechecks: R,
     /// An item whenever this process begins to lead.
     pub led: L,
-    /// Takes the grants of an identity that changed.
-    pub touched: mpsc::UnboundedSender<GrantRef>,
     /// The operator's own namespace, where the access keys are.
     pub namespace: String,
 }
@@ -53,7 +50,7 @@ pub(crate) async fn run<S: Sessions>(
     >,
     shutdown: CancellationToken,
 ) {
-    let identities = identities(&context, feeds.identities, feeds.touched);
+    let identities = identities(&context, feeds.identities);
     let keys = changed_keys(&context, &feeds.namespace);
     Controller::for_stream(identities, context.identities.clone())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
@@ -77,17 +74,9 @@ pub(crate) async fn run<S: Sessions>(
 fn identities<S: Sessions>(
     context: &Arc<Context<S>>,
     writer: Writer<Guarded<AwsIdentity>>,
-    touched: mpsc::UnboundedSender<GrantRef>,
 ) -> impl Stream<Item = watcher::Result<Guarded<AwsIdentity>>> + Send + use<S> {
     let api: Api<Guarded<AwsIdentity>> = Api::all(context.client.clone());
-    let (grants, context) = (context.grants.clone(), context.clone());
-    let touch = move |wanted: &dyn Fn(&str) -> bool| {
-        let theirs = grants.state_filter(|grant| grant.identity.as_deref().is_some_and(wanted));
-        for grant in theirs {
-            // Fails only when the grants' controller has ended, as the program does.
-            let _ = touched.send(ObjectRef::from_obj(&*grant));
-        }
-    };
+    let context = context.clone();
     let cache = writer.as_reader();
     watcher(api, paged())
         .default_backoff()
@@ -96,7 +85,7 @@ fn identities<S: Sessions>(
         .inspect_ok(move |event| match event {
             watcher::Event::Apply(object) | watcher::Event::Delete(object) => {
                 let name = object.name_any();
-                touch(&|identity| identity == name);
+                bring(&context, |grant| grant.identity.as_deref() == Some(&*name));
                 if let (watcher::Event::Delete(_), Some(uid)) = (event, &object.meta().uid) {
                     context.failures.forget(uid);
                     context.stumbles.forget(uid);
@@ -105,7 +94,7 @@ fn identities<S: Sessions>(
             // What the list lacks was deleted while the watch was broken.
             watcher::Event::InitDone => {
                 context.synced.mark(Cache::Identities);
-                touch(&|_| true);
+                bring(&context, |grant| grant.identity.is_some());
             }
             watcher::Event::Init | watcher::Event::InitApply(_) => {}
         })
