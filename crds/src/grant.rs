@@ -2,6 +2,7 @@
 
 use crate::{field::FieldError, identity::AwsIdentitySpec, names};
 use alter_policy::allow;
+use alter_protocol::GrantDocument;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema, ResourceExt};
@@ -234,6 +235,23 @@ impl AwsGrant {
             .secret_name
             .clone()
             .unwrap_or_else(|| format!("{}{}", self.name_any(), names::secret::SUFFIX))
+    }
+
+    /// What agents must know of the grant beside its session.
+    #[must_use]
+    pub fn document(&self) -> GrantDocument {
+        let spec = &self.spec;
+        let name = |delivery| alter_protocol::Delivery::from(delivery).to_string();
+        GrantDocument {
+            version: alter_protocol::grant::VERSION,
+            namespace: self.namespace().unwrap_or_default(),
+            grant: self.name_any(),
+            region: spec.region.clone(),
+            role_arn: spec.role_arn.clone(),
+            service_accounts: spec.service_accounts.clone(),
+            deliveries: spec.deliveries.iter().copied().map(name).collect(),
+            revoked: None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod bucket;
 mod clients;
 pub mod error;
 mod flight;
+pub mod lookup;
 pub mod metrics;
 pub mod request;
 mod secret;

@@ -1,7 +1,6 @@
 //! Doing what a plan says about a grant.
 
 use super::{
-    lookup::Lookup,
     observe::{Decision, Known, Unseen},
     plan::{Existing, Left, Plan, Why, failed, not_taken_away, refresh_at},
     turns::Turn,
@@ -16,7 +15,7 @@ use alter_crds::{
     AwsGrant, AwsIdentity,
     condition::{self, READY, reason},
 };
-use alter_issuer::{Issued, Retry};
+use alter_issuer::{Issued, Retry, lookup::Lookup};
 use alter_protocol::{Revocation, session::rfc3339};
 use jiff::Timestamp;
 use kube::ResourceExt;

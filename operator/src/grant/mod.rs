@@ -5,7 +5,6 @@ pub(crate) mod allowance;
 pub(crate) mod cache;
 pub(crate) mod controller;
 pub(crate) mod kept;
-pub(crate) mod lookup;
 pub(crate) mod observe;
 pub(crate) mod plan;
 pub(crate) mod reconcile;

@@ -1,7 +1,6 @@
 //! What is known of a grant, and what that leads to.
 
 use super::{
-    lookup::{Lookup, look_up},
     plan::{Existing, Input, Left, Plan, plan},
     turns::Turn,
 };
@@ -12,6 +11,7 @@ use crate::{
     watch::Guarded,
 };
 use alter_crds::{AwsGrant, AwsIdentity};
+use alter_issuer::lookup::{Lookup, look_up};
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt, core::ObjectMeta, runtime::reflector::ObjectRef};
 use std::sync::Arc;

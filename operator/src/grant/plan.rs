@@ -1,12 +1,13 @@
 //! What is to be done about a grant: decided over plain values, without a clock or a cluster.
 
-use super::{allowance::AT_ONCE, lookup::Lookup};
+use super::allowance::AT_ONCE;
 use crate::{
     failures::Failure,
     session_secret::{Facts, Served},
     spread::spread,
 };
 use alter_crds::{AwsGrantSpec, condition::reason};
+use alter_issuer::lookup::Lookup;
 use alter_policy::refresh;
 use alter_protocol::session::rfc3339;
 use jiff::{SignedDuration, Timestamp};

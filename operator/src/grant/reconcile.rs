@@ -3,7 +3,6 @@
 use super::{
     act::{Act, Outcome},
     kept::Kept,
-    lookup::Lookup,
     observe::{Known, decide, know},
     plan::{Existing, Left, Plan},
     status::{View, project},
@@ -18,6 +17,7 @@ use crate::{
     status::{StatusError, patch},
 };
 use alter_crds::{AwsGrant, AwsGrantStatus, condition::reason};
+use alter_issuer::lookup::Lookup;
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use std::time::Duration;

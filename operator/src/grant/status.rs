@@ -1,11 +1,12 @@
 //! A grant's status: what a plan and its outcome mean to those who read it.
 
-use super::{lookup::Lookup, plan::Left};
+use super::plan::Left;
 use crate::{clock::whole_seconds, session_secret::Served};
 use alter_crds::{
     AwsGrant, AwsGrantStatus,
     condition::{self, Finding, IDENTITY_READY, READY, REFRESHED, reason},
 };
+use alter_issuer::lookup::Lookup;
 use alter_policy::refresh::SHORT_LIFE;
 use alter_protocol::session::rfc3339;
 use jiff::Timestamp;

@@ -1,16 +1,14 @@
 //! Whatever times a Secret's annotations, failures and clocks say, a plan comes of them that serves nothing
 //! past its end.
 
-use super::{
-    lookup::Lookup,
-    plan::{Existing, Input, Left, Plan, plan},
-};
+use super::plan::{Existing, Input, Left, Plan, plan};
 use crate::{
     failures::Failure,
     fixtures::{any_time, grant, secret_metadata},
     session_secret::{Facts, facts::LONGEST_LIFE},
 };
 use alter_crds::names::secret;
+use alter_issuer::lookup::Lookup;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 

@@ -1,12 +1,6 @@
 //! One grant, its identity and its Secret, between a scripted API server and a scripted AWS.
 
-use super::{
-    allowance::Allowances,
-    kept::Kept,
-    lookup::{Lookup, look_up},
-    reconcile::reconcile,
-    turns::Turns,
-};
+use super::{allowance::Allowances, kept::Kept, reconcile::reconcile, turns::Turns};
 use crate::{
     backoff::Stumbles,
     clock,
@@ -21,7 +15,10 @@ use crate::{
     watch::{Cache, Synced},
 };
 use alter_crds::{AwsGrant, AwsGrantStatus, AwsIdentity, names::secret};
-use alter_issuer::{Caller, IssueError, Issued};
+use alter_issuer::{
+    Caller, IssueError, Issued,
+    lookup::{Lookup, look_up},
+};
 use alter_protocol::session::rfc3339;
 use jiff::SignedDuration;
 use kube::{

@@ -95,22 +95,6 @@ impl Body {
     }
 }
 
-/// The grant's own part of the files, which the digest covers too.
-pub(crate) fn document(grant: &AwsGrant) -> GrantDocument {
-    let spec = &grant.spec;
-    let name = |delivery| alter_protocol::Delivery::from(delivery).to_string();
-    GrantDocument {
-        version: grant::VERSION,
-        namespace: grant.namespace().unwrap_or_default(),
-        grant: grant.name_any(),
-        region: spec.region.clone(),
-        role_arn: spec.role_arn.clone(),
-        service_accounts: spec.service_accounts.clone(),
-        deliveries: spec.deliveries.iter().copied().map(name).collect(),
-        revoked: None,
-    }
-}
-
 /// A Secret with a session in it.
 pub(crate) fn serving(
     grant: &AwsGrant,
@@ -128,7 +112,7 @@ pub(crate) fn serving(
         ),
         (
             pod::GRANT_JSON,
-            Encoded(Zeroizing::new(document(grant).to_json())),
+            Encoded(Zeroizing::new(grant.document().to_json())),
         ),
     ]);
     if template(grant).is_some_and(|template| template.env) {
@@ -173,7 +157,7 @@ pub(crate) fn revoked(
     annotations.extend(expiration.map(|at| (secret::EXPIRATION, rfc3339(at))));
     let document = GrantDocument {
         revoked: Some(revocation),
-        ..document(grant)
+        ..grant.document()
     };
     body(metadata_of(grant, annotations), document_alone(&document))
 }

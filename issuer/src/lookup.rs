@@ -1,12 +1,11 @@
-//! What a grant's identity says about it.
+//! What a grant's identity says about it. Pure; the operator and the broker go by the same answer.
 
-use crate::session_secret::body;
+use crate::request;
 use alter_crds::{
     AwsGrant, AwsIdentity,
     condition::{self, READY, reason},
     grant,
 };
-use alter_issuer::request;
 use alter_policy::{
     caller::{self, CHAINED_SECONDS},
     hex::hex,
@@ -17,7 +16,7 @@ use std::collections::BTreeMap;
 
 /// What a grant's identity says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Lookup {
+pub enum Lookup {
     /// No identity of that name.
     Missing,
     /// The identity, or the namespace's labels, have not been looked at in their present form.
@@ -46,7 +45,8 @@ pub(crate) enum Lookup {
 ///
 /// Denial comes before readiness: an identity that stops allowing must be heard at once, also while AWS
 /// cannot be reached. An identity whose rules cannot be read denies nothing, as its condition says so.
-pub(crate) fn look_up(
+#[must_use]
+pub fn look_up(
     identity: Option<&AwsIdentity>,
     namespace_labels: Option<&BTreeMap<String, String>>,
     grant: &AwsGrant,
@@ -111,7 +111,7 @@ fn digest(grant: &AwsGrant, request_digest: &str) -> String {
     let mut hash = Sha256::new();
     for part in [
         request_digest,
-        &body::document(grant).to_json(),
+        &grant.document().to_json(),
         // A struct of maps and a bool: serialising it has no way to fail.
         &serde_json::to_string(&grant.spec.secret_template).unwrap_or_default(),
     ] {
@@ -124,8 +124,46 @@ fn digest(grant: &AwsGrant, request_digest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures;
     use alter_crds::identity::SessionTemplate;
+    use serde_json::json;
+
+    /// Objects that the tests start from: an identity that is ready, and a grant that it allows.
+    mod fixtures {
+        use super::*;
+
+        pub(super) fn grant() -> AwsGrant {
+            let spec = json!({
+                "roleArn": "arn:aws:iam::111122223333:role/team-a-bedrock",
+                "region": "us-east-1",
+            });
+            let mut grant = AwsGrant::new("bedrock", serde_json::from_value(spec).unwrap());
+            grant.metadata.namespace = Some("team-a".to_owned());
+            grant
+        }
+
+        pub(super) fn identity() -> AwsIdentity {
+            serde_json::from_value(json!({
+                "metadata": {"name": "default", "generation": 1},
+                "spec": {
+                    "region": "us-east-1",
+                    "credentials": {"accessKey": {"secretRef": {"name": "bootstrap"}}},
+                    "allow": [{
+                        "namespaces": {"names": ["team-a"]},
+                        "roleArns": ["arn:aws:iam::111122223333:role/team-a-*"],
+                    }],
+                },
+                "status": {
+                    "observedGeneration": 1,
+                    "arn": "arn:aws:iam::111122223333:user/alter",
+                    "conditions": [{
+                        "type": "Ready", "status": "True", "reason": "Identified", "message": "m",
+                        "lastTransitionTime": "2026-11-22T03:30:00Z",
+                    }],
+                },
+            }))
+            .unwrap()
+        }
+    }
 
     fn ask(identity: &AwsIdentity, grant: &AwsGrant) -> Lookup {
         look_up(Some(identity), Some(&BTreeMap::new()), grant, "")
