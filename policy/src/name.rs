@@ -102,10 +102,27 @@ pub fn is_dns_subdomain(text: &str, limit: usize) -> bool {
     text.len() <= limit && text.split('.').all(|label| is_dns_label(label, limit))
 }
 
+/// What Kubernetes takes as the name of most objects.
+const SUBDOMAIN: &str = "at most 253 lower-case letters, digits, - and ., with a letter or digit before and after each .";
+
 /// The name of a Secret.
 pub fn check_secret_name(text: &str) -> Result<(), NameError> {
-    let rule = "at most 253 lower-case letters, digits, - and ., with a letter or digit before and after each .";
-    check(is_dns_subdomain(text, 253), text, "name of a Secret", rule)
+    check(
+        is_dns_subdomain(text, 253),
+        text,
+        "name of a Secret",
+        SUBDOMAIN,
+    )
+}
+
+/// The name of an identity; one of another form can never come.
+pub fn check_identity_name(text: &str) -> Result<(), NameError> {
+    check(
+        is_dns_subdomain(text, 253),
+        text,
+        "name of an AwsIdentity",
+        SUBDOMAIN,
+    )
 }
 
 /// The name of a grant: its Secret, its volume and its profile carry it.

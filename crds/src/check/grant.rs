@@ -10,6 +10,7 @@ use alter_policy::{arn::RoleArn, metadata, name, tag};
 impl AwsGrantSpec {
     /// Checks each field by itself; what its identity allows is another question.
     pub fn check(&self) -> Result<(), FieldError> {
+        name::check_identity_name(&self.identity).map_err(at("spec.identity"))?;
         RoleArn::parse(&self.role_arn).map_err(at("spec.roleArn"))?;
         name::check_region(&self.region).map_err(at("spec.region"))?;
         tag::check_all(&self.tags).map_err(at("spec.tags"))?;
@@ -86,6 +87,11 @@ mod tests {
     #[test]
     fn every_field_is_named() {
         for (field, value, start) in [
+            (
+                "identity",
+                json!("No_Name"),
+                "spec.identity: \"No_Name\" is no name of an AwsIdentity",
+            ),
             ("roleArn", json!("arn:aws:iam::1:role/x"), "spec.roleArn: "),
             (
                 "roleArn",
