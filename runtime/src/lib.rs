@@ -3,5 +3,6 @@
 pub mod args;
 pub mod health;
 pub mod logging;
+pub mod port;
 pub mod shutdown;
 pub mod tls;

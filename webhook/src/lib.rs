@@ -5,7 +5,6 @@ pub mod cache;
 pub mod decide;
 pub mod metrics;
 pub mod pod;
-pub mod port;
 pub mod receive;
 pub mod review;
 pub mod router;

@@ -4,19 +4,18 @@ use crate::{
     args::Args,
     cache::Cache,
     metrics::Metrics,
-    port,
-    receive::Gates,
+    receive::{DEADLINE, Gates},
     router::{App, router},
 };
 use alter_crds::answer::InWords;
 use alter_runtime::{
     health::{self, Readiness},
+    port::{self, Bounds},
     shutdown,
     tls::{ReloadingCertificate, TlsError},
 };
-use futures::stream;
 use prometheus_client::registry::Registry;
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +24,15 @@ use tokio_util::sync::CancellationToken;
 const CACHES: &str = "caches";
 /// The part of readiness that says that the certificate is loaded.
 const CERTIFICATE: &str = "certificate";
+
+/// What the port allows.
+pub const BOUNDS: Bounds = Bounds {
+    // An API server opens one for each review that it waits for, and keeps 25 of them.
+    places: 256,
+    patience: DEADLINE,
+    // Above the API server's own deadline.
+    drain: Duration::from_secs(15),
+};
 
 /// Why the program ends before it is told to.
 #[derive(Debug, thiserror::Error)]
@@ -88,18 +96,10 @@ pub async fn run(args: Args) -> Result<(), RunError> {
             address: args.address,
             source,
         })?;
-    let accepted = stream::poll_fn(|cx| {
-        let accepted = listener.poll_accept(cx);
-        accepted
-            .map_ok(|(stream, _)| {
-                // Ignored: only slower without.
-                let _ = stream.set_nodelay(true);
-                stream
-            })
-            .map(Some)
-    });
     let tls = TlsAcceptor::from(certificate.server_config());
-    let reviews = port::serve(accepted, tls, router(app), port::CONNECTIONS, metrics, told);
+    let full = move || metrics.connections_full();
+    let accepted = port::accepted(listener);
+    let reviews = port::serve(accepted, tls, router(app), BOUNDS, full, told);
     let health = health::serve(
         args.server.health_address,
         readiness,

@@ -4,10 +4,11 @@
 
 mod served;
 
+use alter_runtime::port::{self, Bounds};
 use alter_webhook::{
     metrics::Metrics,
-    port,
     router::{MUTATE_PODS, VALIDATE_GRANTS},
+    serve::BOUNDS,
 };
 use futures::{StreamExt, channel::mpsc};
 use prometheus_client::registry::Registry;
@@ -60,7 +61,9 @@ fn listen(places: usize) -> Port {
     let (webhook, told) = (webhook(), shutdown.clone());
     let router = webhook.router.clone();
     let serving = tokio::spawn(async move {
-        port::serve(accepted.map(Ok), acceptor, router, places, own, told).await;
+        let bounds = Bounds { places, ..BOUNDS };
+        let full = || own.connections_full();
+        port::serve(accepted.map(Ok), acceptor, router, bounds, full, told).await;
     });
     Port {
         connections,

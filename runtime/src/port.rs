@@ -1,11 +1,12 @@
-//! The port, on which whoever reaches it may speak: how many at once, and how long without being heard.
+//! A port over TLS, on which whoever reaches it may speak: how many at once, and how long without being heard.
 //!
-//! Requests themselves are bounded in [`crate::receive`].
+//! What a request may hold, and how long it may take, is up to the router.
 
-use crate::{metrics::Metrics, receive::DEADLINE};
 use axum::Router;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use hyper::{
+    Request,
+    body::Incoming,
     server::conn::http1,
     service::{Service, service_fn},
 };
@@ -16,41 +17,67 @@ use hyper_util::{
 use std::{io, mem, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// How many connections are served at once. An API server opens one for each review that it waits for, and
-/// keeps 25 of them.
-pub const CONNECTIONS: usize = 256;
 /// How long the TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a request's head may take, and a connection idle before it. A review that is sent at the moment
-/// of closing fails, so this is no shorter than it must be.
+/// How long a request's head may take, and a connection idle before it. What is sent at the moment of closing
+/// fails, so this is no shorter than it must be.
 const IDLE: Duration = Duration::from_secs(30);
-/// Of a request's head. The API server's has about 300 bytes.
+/// Of a request's head. An API server's has about 300 bytes, one with a service account's token 2 KiB.
 const HEAD_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
-/// How long reviews in flight may take after the signal to end. Above the API server's own deadline.
-const DRAIN: Duration = Duration::from_secs(15);
 
-/// Serves `router` on the `accepted` connections, over TLS, until `shutdown`; then ends without
-/// dropping a review.
+/// What a port allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How many connections are served at once.
+    pub places: usize,
+    /// How long a connection that is told to end may take for the request that it has begun.
+    pub patience: Duration,
+    /// How long requests in flight may take after the signal to end.
+    pub drain: Duration,
+}
+
+/// Tells a request's handler, as an extension of the request, that its connection is to end: an answer that
+/// waits for something should come now.
+#[derive(Clone, Debug)]
+pub struct Ending(pub CancellationToken);
+
+/// The connections of a listener, as [`serve`] takes them.
+pub fn accepted(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> + Unpin {
+    stream::poll_fn(move |cx| {
+        let accepted = listener.poll_accept(cx);
+        accepted
+            .map_ok(|(stream, _)| {
+                // Ignored: only slower without.
+                let _ = stream.set_nodelay(true);
+                stream
+            })
+            .map(Some)
+    })
+}
+
+/// Serves `router` on the `accepted` connections, over TLS, until `shutdown`; then ends without dropping a
+/// request. `full` is called for each connection that finds no place.
 ///
-/// Where all of `places` are taken the next connection waits, and those that are there end: the idle at once,
+/// Where all of the places are taken the next connection waits, and those that are there end: the idle at once,
 /// the others with their next answer, or soon. So nobody keeps others out by holding connections.
 pub async fn serve<S>(
     mut accepted: impl Stream<Item = io::Result<S>> + Unpin,
     tls: TlsAcceptor,
     router: Router,
-    places: usize,
-    metrics: Metrics,
+    bounds: Bounds,
+    full: impl Fn(),
     shutdown: CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let free = Arc::new(Semaphore::new(places));
+    let free = Arc::new(Semaphore::new(bounds.places));
     let serving = async {
         let mut told = shutdown.child_token();
         while let Some(stream) = accepted.next().await {
@@ -64,29 +91,27 @@ pub async fn serve<S>(
                 }
             };
             if free.available_permits() == 0 {
-                metrics.connections_full();
+                full();
                 mem::replace(&mut told, shutdown.child_token()).cancel();
             }
             // The semaphore is never closed.
             let Ok(place) = Arc::clone(&free).acquire_owned().await else {
                 return;
             };
-            tokio::spawn(converse(
-                stream,
-                tls.clone(),
-                router.clone(),
-                told.clone(),
-                place,
-            ));
+            let connection = converse(stream, tls.clone(), router.clone(), told.clone(), bounds);
+            tokio::spawn(async move {
+                connection.await;
+                drop(place);
+            });
         }
     };
     tokio::select! {
         () = serving => {}
         () = shutdown.cancelled() => {}
     }
-    let all = u32::try_from(places).unwrap_or(u32::MAX);
+    let all = u32::try_from(bounds.places).unwrap_or(u32::MAX);
     // Ignored: what takes longer is cut.
-    let _ = tokio::time::timeout(DRAIN, free.acquire_many(all)).await;
+    let _ = tokio::time::timeout(bounds.drain, free.acquire_many(all)).await;
 }
 
 async fn converse<S>(
@@ -94,7 +119,7 @@ async fn converse<S>(
     tls: TlsAcceptor,
     router: Router,
     told: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    bounds: Bounds,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -104,8 +129,10 @@ async fn converse<S>(
     };
     let asked = CancellationToken::new();
     let (router, first) = (TowerToHyperService::new(router), asked.clone());
-    let service = service_fn(move |request| {
+    let ending = Ending(told.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
         first.cancel();
+        request.extensions_mut().insert(ending.clone());
         router.call(request)
     });
     let connection = http1::Builder::new()
@@ -124,9 +151,9 @@ async fn converse<S>(
     tokio::select! {
         _ = &mut connection => return,
         () = asked.cancelled() => {}
-        () = tokio::time::sleep(DEADLINE) => return,
+        () = tokio::time::sleep(bounds.patience) => return,
     }
     connection.as_mut().graceful_shutdown();
     // Whoever takes longer does not read its answer.
-    let _ = tokio::time::timeout(DEADLINE, connection).await;
+    let _ = tokio::time::timeout(bounds.patience, connection).await;
 }
