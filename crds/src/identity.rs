@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, T
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Who Alter is when it calls STS, and which namespaces may ask for which roles through it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,7 +102,8 @@ pub struct SecretRef {
     pub name: String,
 }
 
-/// Templates over `{namespace}`, `{grant}` and `{cluster}`.
+/// Templates over `{namespace}`, `{grant}` and `{cluster}`; for grants with store Broker also over
+/// `{serviceAccount}` and `{pod}`.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionTemplate {
@@ -117,16 +119,22 @@ pub struct SessionTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1224))]
     pub external_id: Option<String>,
-    /// Alter's own session tags. The role's trust policy must allow sts:TagSession.
+    /// Tags that every session carries. The role's trust policy must allow sts:TagSession.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<SessionTags>,
 }
 
-/// Alter's own session tags.
+/// Tags that every session carries.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionTags {
-    /// Whether sessions carry `alter-namespace`, `alter-grant` and `alter-cluster`.
+    /// Whether sessions carry Alter's own: `alter-namespace`, `alter-grant` and `alter-cluster`, and with store Broker `alter-service-account` and `alter-pod`.
+    #[serde(default)]
     pub enabled: bool,
+    /// Templates of more tags' values, by key. Grants cannot set these keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 45))]
+    #[x_kube(validation = Rule::new("self.all(key, key.size() >= 1 && key.size() <= 128 && self[key].size() <= 256)").message("tags.values has a key or template of a wrong length: keys have 1 to 128 characters, templates at most 256"))]
+    pub values: BTreeMap<String, String>,
 }
 
 /// These namespaces may ask for these roles.

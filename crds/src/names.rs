@@ -99,6 +99,10 @@ pub mod session_tag {
     pub const NAMESPACE: &str = "alter-namespace";
     /// The grant's name.
     pub const GRANT: &str = "alter-grant";
+    /// The service account of the pod whose session it is.
+    pub const SERVICE_ACCOUNT: &str = "alter-service-account";
+    /// That pod's name.
+    pub const POD: &str = "alter-pod";
     /// The cluster's name, where the installation has one.
     pub const CLUSTER: &str = "alter-cluster";
 }

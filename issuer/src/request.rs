@@ -2,7 +2,10 @@
 
 use alter_aws::RoleRequest;
 use alter_crds::{
-    AwsGrant, AwsIdentity, field::FieldError, identity::AwsIdentitySpec, names::session_tag,
+    AwsGrant, AwsGrantSpec, AwsIdentity,
+    field::FieldError,
+    identity::{AwsIdentitySpec, SessionTemplate},
+    names::session_tag,
 };
 use alter_policy::{
     hex::hex,
@@ -23,7 +26,7 @@ pub enum RequestError {
         /// The identity.
         identity: String,
         /// The field under `spec.session`.
-        field: &'static str,
+        field: String,
         /// What is wrong with it, and the mend.
         source: TemplateError,
     },
@@ -48,9 +51,12 @@ pub fn plan(
         namespace: &namespace,
         grant: &name,
         cluster,
+        service_account: None,
+        pod: None,
     };
     let session = identity.session.clone().unwrap_or_default();
-    let broken = |field| {
+    let broken = |field: &str| {
+        let field = field.to_owned();
         let identity = spec.identity.clone();
         move |source| RequestError::Template {
             identity,
@@ -73,16 +79,11 @@ pub fn plan(
     };
     let source_identity = session
         .source_identity
-        .map(|template| template::source_identity(&template, values))
+        .as_deref()
+        .map(|template| template::source_identity(template, values))
         .transpose()
         .map_err(broken("sourceIdentity"))?;
-    let mut tags = spec.tags.clone();
-    if session.tags.is_some_and(|own| own.enabled) {
-        tags.extend(own_tags(values));
-    }
-    if tags.len() > tag::LIMIT {
-        return Err(FieldError::new("spec.tags", &TagError::TooMany(tags.len())).into());
-    }
+    let tags = tags_of(&session, spec, values)?;
     Ok(RoleRequest {
         role_arn: spec.role_arn.clone(),
         session_name,
@@ -93,15 +94,57 @@ pub fn plan(
     })
 }
 
+/// The grant's tags, those that the identity lays down, and Alter's own.
+fn tags_of(
+    session: &SessionTemplate,
+    spec: &AwsGrantSpec,
+    values: Values<'_>,
+) -> Result<BTreeMap<String, String>, RequestError> {
+    const FIELD: &str = "spec.tags";
+    let mut tags = spec.tags.clone();
+    let Some(own) = &session.tags else {
+        return Ok(tags);
+    };
+    for (key, template) in &own.values {
+        // STS takes keys that differ in case alone for the same.
+        let same = |other: &&String| other.to_lowercase() == key.to_lowercase();
+        if let Some(taken) = spec.tags.keys().find(same) {
+            let problem = format!(
+                "{taken:?} is set by AwsIdentity {}: remove it",
+                spec.identity
+            );
+            return Err(FieldError::new(FIELD, &problem).into());
+        }
+        let value = template::tag_value(key, template, values).map_err(|source| {
+            RequestError::Template {
+                identity: spec.identity.clone(),
+                field: format!("tags.values[{key}]"),
+                source,
+            }
+        })?;
+        tags.insert(key.clone(), value);
+    }
+    if own.enabled {
+        tags.extend(own_tags(values));
+    }
+    if tags.len() > tag::LIMIT {
+        return Err(FieldError::new(FIELD, &TagError::TooMany(tags.len())).into());
+    }
+    Ok(tags)
+}
+
 fn own_tags(values: Values<'_>) -> impl Iterator<Item = (String, String)> {
+    let text = |own: Option<&str>| own.unwrap_or_default().to_owned();
     [
-        (session_tag::NAMESPACE, values.namespace),
-        (session_tag::GRANT, values.grant),
-        (session_tag::CLUSTER, values.cluster),
+        (session_tag::NAMESPACE, values.namespace.to_owned()),
+        (session_tag::GRANT, values.grant.to_owned()),
+        (session_tag::SERVICE_ACCOUNT, text(values.service_account)),
+        (session_tag::POD, text(values.pod)),
+        (session_tag::CLUSTER, values.cluster.to_owned()),
     ]
     .into_iter()
     .filter(|(_, value)| !value.is_empty())
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .map(|(key, value)| (key.to_owned(), value))
 }
 
 /// Changes when anything that a session depends on changes: what STS is asked for, and as whom, and where.

@@ -80,6 +80,32 @@ fn a_cluster_without_a_name_has_no_tag() {
 }
 
 #[test]
+fn the_identity_lays_down_tags_that_no_grant_overrides() {
+    let session = json!({"tags": {"values": {"Owner": "{namespace} of {cluster}"}}});
+    let request = planned(&session, &json!({"tags": {"team": "a"}})).unwrap();
+    let tags: Vec<_> = request.tags.iter().map(|(k, v)| (&**k, &**v)).collect();
+    assert_eq!(tags, [("Owner", "team-a of prod"), ("team", "a")]);
+    let error = planned(&session, &json!({"tags": {"owner": "me"}})).unwrap_err();
+    assert!(
+        error.starts_with("spec.tags: \"owner\" is set by AwsIdentity default: remove it"),
+        "{error}"
+    );
+}
+
+#[test]
+fn no_session_that_pods_share_is_called_after_one() {
+    for session in [
+        json!({"name": "{pod}"}),
+        json!({"sourceIdentity": "{serviceAccount}"}),
+        json!({"externalId": "{pod}"}),
+        json!({"tags": {"values": {"pod": "{pod}"}}}),
+    ] {
+        let error = planned(&session, &json!({})).unwrap_err();
+        assert!(error.contains("set store: Broker"), "{error}");
+    }
+}
+
+#[test]
 fn what_the_grant_chooses_outranks_the_templates() {
     let session = json!({"name": "{namespace}", "externalId": "{namespace}"});
     let spec = json!({"sessionName": "own", "externalId": "own:id", "durationSeconds": 900});
@@ -93,9 +119,9 @@ fn what_the_grant_chooses_outranks_the_templates() {
 fn mistakes_name_their_field() {
     for (session, spec, start) in [
         (
-            json!({"name": "{pod}"}),
+            json!({"name": "{node}"}),
             json!({}),
-            "AwsIdentity default, spec.session.name: {pod}",
+            "AwsIdentity default, spec.session.name: {node}",
         ),
         (
             json!({"sourceIdentity": "a b"}),

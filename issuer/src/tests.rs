@@ -294,7 +294,7 @@ async fn an_identity_without_a_source_and_a_broken_template_ask_nobody() {
     let mut none = identity(&sts);
     none.spec.credentials = serde_json::from_value(json!({})).unwrap();
     let mut broken = identity(&sts);
-    broken.spec.session = serde_json::from_value(json!({"name": "{pod}"})).unwrap();
+    broken.spec.session = serde_json::from_value(json!({"name": "{node}"})).unwrap();
     for identity in [none, broken] {
         let error = issuer.issue(&identity, &grant("a")).await.unwrap_err();
         assert_eq!(error.category(), reason::INVALID_SPEC, "{error}");

@@ -51,15 +51,21 @@ pub fn check_all(tags: &BTreeMap<String, String>) -> Result<(), TagError> {
         if !(1..=128).contains(&key.chars().count()) || !key.chars().all(is_tag_char) {
             return Err(TagError::Key(key.clone()));
         }
-        if value.chars().count() > 256 || !value.chars().all(is_tag_char) {
-            return Err(TagError::Value(key.clone()));
-        }
+        check_value(key, value)?;
         if let Some(other) = seen.insert(folded, key) {
             return Err(TagError::Same(other.to_owned(), key.clone()));
         }
     }
     if tags.len() > LIMIT {
         return Err(TagError::TooMany(tags.len()));
+    }
+    Ok(())
+}
+
+/// Checks the value of one tag.
+pub fn check_value(key: &str, value: &str) -> Result<(), TagError> {
+    if value.chars().count() > 256 || !value.chars().all(is_tag_char) {
+        return Err(TagError::Value(key.to_owned()));
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
-//! Templates of session names, source identities and external IDs: `{namespace}`, `{grant}` and
-//! `{cluster}` stand for what they name.
+//! Templates of session names, source identities, external IDs and tags' values: `{namespace}`, `{grant}`,
+//! `{serviceAccount}`, `{pod}` and `{cluster}` stand for what they name.
 
 use crate::hex::hex;
 use crate::name::{self, NameError};
+use crate::tag::{self, TagError};
 use sha2::{Digest, Sha256};
 
 /// The session name where an identity sets none. Namespaces and grants hold no dot, so two grants never
@@ -21,28 +22,49 @@ pub struct Values<'a> {
     pub grant: &'a str,
     /// The cluster's name, as the installation has it; may be empty.
     pub cluster: &'a str,
+    /// The service account of the pod that the session is for; none where pods share the session.
+    pub service_account: Option<&'a str>,
+    /// That pod's name.
+    pub pod: Option<&'a str>,
 }
 
 /// Why a template cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// A placeholder that does not exist.
-    #[error("{{{0}}} stands for nothing: write {{namespace}}, {{grant}} or {{cluster}}")]
+    #[error(
+        "{{{0}}} stands for nothing: write {{namespace}}, {{grant}}, {{serviceAccount}}, {{pod}} or {{cluster}}"
+    )]
     Unknown(String),
     /// A `{` without its `}`.
-    #[error("{0:?} has a {{ without its }}: write {{namespace}}, {{grant}} or {{cluster}}")]
+    #[error("{0:?} has a {{ without its }}: write placeholders such as {{namespace}}")]
     Unclosed(String),
     /// `{cluster}` where the installation has no name.
     #[error("{{cluster}} stands for nothing here: set clusterName in the chart's values")]
     NoCluster,
-    /// Two grants whose values cannot be told apart.
+    /// `{serviceAccount}` or `{pod}` in a session that is no pod's own.
     #[error(
-        "{0:?} makes one text of namespace a-b with grant c and of namespace a with grant b-c: write a character between {{namespace}} and {{grant}} that neither holds, such as . or ="
+        "{{{0}}} stands for nothing in a session that all pods of the grant share: set store: Broker on the grant, or remove it from the template"
     )]
-    Ambiguous(String),
+    Shared(&'static str),
+    /// Two values that cannot be told apart.
+    #[error(
+        "{template:?} makes one text of different values of {first} and {second}: write a character between them that neither holds, such as ="
+    )]
+    Ambiguous {
+        /// The template.
+        template: String,
+        /// A placeholder.
+        first: &'static str,
+        /// The placeholder that runs into it.
+        second: &'static str,
+    },
     /// The result breaks AWS's rule.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// The result breaks AWS's rule for tags.
+    #[error(transparent)]
+    Tag(#[from] TagError),
 }
 
 /// A session name of at most 64 characters.
@@ -66,22 +88,44 @@ pub fn external_id(template: &str, values: Values<'_>) -> Result<String, Templat
     Ok(text)
 }
 
-/// Refuses a template whose text does not say which namespace and which grant it was made of.
+/// A session tag's value of at most 256 characters; never shortened, as policies compare it whole.
+pub fn tag_value(key: &str, template: &str, values: Values<'_>) -> Result<String, TemplateError> {
+    let text = expand(template, values)?;
+    tag::check_value(key, &text)?;
+    Ok(text)
+}
+
+/// Refuses a template whose text does not say which values it was made of.
 ///
-/// Both are DNS labels. Between two characters that no DNS label holds there may therefore be one of them,
-/// as often as the template likes, or neither: then its text is that stretch less what is constant.
+/// Namespaces and grants are DNS labels: between two characters that no DNS label holds there may be one of
+/// them, as often as the template likes, or neither; then its text is that stretch less what is constant.
+/// Service accounts and pods hold dots too: of those, there may be one between two characters that are no
+/// dot either; then the number of all dots says how many of them are its own.
 pub fn check_distinct(template: &str) -> Result<(), TemplateError> {
-    let mut in_stretch = None;
+    let (mut in_stretch, mut dotted) = (None, None);
     for part in parts(template)? {
         match part {
-            Part::Text(text) if !text.bytes().all(is_label_byte) => in_stretch = None,
-            // The cluster's name is the same in all of them.
-            Part::Text(_) | Part::Cluster => {}
-            Part::Namespace | Part::Grant => {
-                if in_stretch.is_some_and(|other| other != part) {
-                    return Err(TemplateError::Ambiguous(template.to_owned()));
+            Part::Text(text) => {
+                if text.bytes().any(|b| !is_label_byte(b)) {
+                    in_stretch = None;
                 }
-                in_stretch = Some(part);
+                if text.bytes().any(|b| !is_label_byte(b) && b != b'.') {
+                    dotted = None;
+                }
+            }
+            // The cluster's name is the same in all of them.
+            Part::Cluster => {}
+            _ => {
+                let before = in_stretch.replace(part);
+                let before_dots = part.is_dotted().then(|| dotted.replace(part)).flatten();
+                let other = [before, before_dots].into_iter().flatten();
+                if let Some(other) = other.into_iter().find(|other| *other != part) {
+                    return Err(TemplateError::Ambiguous {
+                        template: template.to_owned(),
+                        first: other.name(),
+                        second: part.name(),
+                    });
+                }
             }
         }
     }
@@ -100,7 +144,27 @@ enum Part<'a> {
     Text(&'a str),
     Namespace,
     Grant,
+    ServiceAccount,
+    Pod,
     Cluster,
+}
+
+impl Part<'_> {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Namespace => "{namespace}",
+            Self::Grant => "{grant}",
+            Self::ServiceAccount => "{serviceAccount}",
+            Self::Pod => "{pod}",
+            Self::Cluster => "{cluster}",
+        }
+    }
+
+    /// Whether its values are DNS subdomains, which may hold dots.
+    const fn is_dotted(self) -> bool {
+        matches!(self, Self::ServiceAccount | Self::Pod)
+    }
 }
 
 fn parts(template: &str) -> Result<Vec<Part<'_>>, TemplateError> {
@@ -113,6 +177,8 @@ fn parts(template: &str) -> Result<Vec<Part<'_>>, TemplateError> {
         parts.push(match placeholder {
             "namespace" => Part::Namespace,
             "grant" => Part::Grant,
+            "serviceAccount" => Part::ServiceAccount,
+            "pod" => Part::Pod,
             "cluster" => Part::Cluster,
             other => return Err(TemplateError::Unknown(other.to_owned())),
         });
@@ -123,12 +189,17 @@ fn parts(template: &str) -> Result<Vec<Part<'_>>, TemplateError> {
 }
 
 fn expand(template: &str, values: Values<'_>) -> Result<String, TemplateError> {
+    let shared = |placeholder| TemplateError::Shared(placeholder);
     let mut text = String::new();
     for part in parts(template)? {
         text.push_str(match part {
             Part::Text(text) => text,
             Part::Namespace => values.namespace,
             Part::Grant => values.grant,
+            Part::ServiceAccount => values
+                .service_account
+                .ok_or_else(|| shared("serviceAccount"))?,
+            Part::Pod => values.pod.ok_or_else(|| shared("pod"))?,
             Part::Cluster if values.cluster.is_empty() => return Err(TemplateError::NoCluster),
             Part::Cluster => values.cluster,
         });
@@ -153,172 +224,5 @@ fn shorten(text: String) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const VALUES: Values<'_> = Values {
-        namespace: "team-a",
-        grant: "bedrock",
-        cluster: "prod",
-    };
-
-    #[test]
-    fn placeholders_stand_for_what_they_name() {
-        assert_eq!(
-            session_name(DEFAULT_SESSION_NAME, VALUES).unwrap(),
-            "alter.team-a.bedrock"
-        );
-        assert_eq!(
-            external_id("{cluster}/{namespace}:{grant}", VALUES).unwrap(),
-            "prod/team-a:bedrock"
-        );
-        assert_eq!(source_identity("{namespace}", VALUES).unwrap(), "team-a");
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        assert_eq!(
-            session_name("{pod}", VALUES),
-            Err(TemplateError::Unknown("pod".to_owned()))
-        );
-        assert!(matches!(
-            session_name("{grant", VALUES),
-            Err(TemplateError::Unclosed(_))
-        ));
-        assert!(matches!(
-            session_name("a b", VALUES),
-            Err(TemplateError::Name(_))
-        ));
-        assert_eq!(
-            session_name(
-                "{cluster}",
-                Values {
-                    cluster: "",
-                    ..VALUES
-                }
-            ),
-            Err(TemplateError::NoCluster)
-        );
-        assert_eq!(
-            TemplateError::Unknown("pod".to_owned()).to_string(),
-            "{pod} stands for nothing: write {namespace}, {grant} or {cluster}"
-        );
-    }
-
-    #[test]
-    fn what_separates_namespace_and_grant() {
-        for good in [
-            DEFAULT_SESSION_NAME,
-            "org-1",
-            "{grant}",
-            "{namespace}-{cluster}",
-            "{namespace}{namespace}",
-            "{cluster}-{namespace}-a/b-{grant}-x",
-            "{namespace}:{grant}",
-            "{grant}X{namespace}",
-            "{namespace}.{grant}.{namespace}",
-        ] {
-            assert_eq!(check_distinct(good), Ok(()), "{good}");
-        }
-        for bad in [
-            "{namespace}{grant}",
-            "{namespace}-{grant}",
-            "a.{namespace}-{cluster}-{grant}.b",
-            "{grant}0{namespace}",
-            "{namespace}.{grant}-{namespace}",
-        ] {
-            let expected = Err(TemplateError::Ambiguous(bad.to_owned()));
-            assert_eq!(check_distinct(bad), expected, "{bad}");
-        }
-        assert!(matches!(
-            check_distinct("{pod}"),
-            Err(TemplateError::Unknown(_))
-        ));
-    }
-
-    #[test]
-    fn a_grant_without_its_namespace_crosses_namespaces() {
-        assert!(crosses_namespaces("{cluster}/{grant}"));
-        for own in ["{namespace}.{grant}", "{namespace}", "org-1", "{grant"] {
-            assert!(!crosses_namespaces(own), "{own}");
-        }
-    }
-
-    /// Pieces of templates, those with and those without a separator.
-    fn piece() -> impl Strategy<Value = &'static str> {
-        let text =
-            prop::sample::select(vec!["{cluster}", "-", "a", "0", "a-", ".", "/", "X", "_a"]);
-        prop_oneof![2 => Just("{namespace}"), 2 => Just("{grant}"), 3 => text]
-    }
-
-    /// Short and of few characters, so that texts meet.
-    fn label() -> impl Strategy<Value = String> {
-        prop_oneof!["[ab0]{1,2}", "[ab0][ab0-]{0,3}[ab0]"]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn an_accepted_template_says_what_it_was_made_of(
-            pieces in prop::collection::vec(piece(), 1..7),
-            a in (label(), label()),
-            b in (label(), label()),
-            cluster in "[ab0.-]{1,3}",
-        ) {
-            let template = pieces.concat();
-            if check_distinct(&template).is_err() {
-                return Ok(());
-            }
-            let text = |(namespace, grant): &(String, String)| {
-                expand(&template, Values { namespace, grant, cluster: &cluster }).unwrap()
-            };
-            let mentioned = |(namespace, grant): &(String, String)| {
-                let of = |placeholder, own: &String| pieces.contains(&placeholder).then(|| own.clone());
-                (of("{namespace}", namespace), of("{grant}", grant))
-            };
-            prop_assert_eq!(text(&a) == text(&b), mentioned(&a) == mentioned(&b), "{}", template);
-        }
-
-        /// Cut at another place, the same characters are two other names.
-        #[test]
-        fn no_cut_through_one_text_gives_the_same_value(
-            pieces in prop::collection::vec(piece(), 1..7),
-            joined in "[ab][ab-]{2,8}[ab]",
-        ) {
-            let template = pieces.concat();
-            let both = pieces.contains(&"{namespace}") && pieces.contains(&"{grant}");
-            if !both || check_distinct(&template).is_err() {
-                return Ok(());
-            }
-            let cuts = joined.match_indices('-').map(|(at, _)| (&joined[..at], &joined[at + 1..]));
-            let texts: Vec<_> = cuts
-                .map(|(namespace, grant)| expand(&template, Values { namespace, grant, cluster: "c" }).unwrap())
-                .collect();
-            let mut distinct = texts.clone();
-            distinct.sort();
-            distinct.dedup();
-            prop_assert_eq!(distinct.len(), texts.len(), "{}: {:?}", template, texts);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn session_names_are_always_valid_and_never_shared(
-            a in ("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?"),
-            b in ("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?"),
-        ) {
-            let name = |(namespace, grant): &(String, String)| {
-                session_name(DEFAULT_SESSION_NAME, Values { namespace, grant, cluster: "" }).unwrap()
-            };
-            prop_assert!(name(&a).len() <= 64);
-            prop_assert_eq!(name(&a) == name(&b), a == b);
-        }
-
-        #[test]
-        fn expanding_never_panics(template in ".{0,80}") {
-            let _ = session_name(&template, VALUES);
-        }
-    }
-}
+#[path = "template_tests.rs"]
+mod tests;

@@ -334,13 +334,13 @@ async fn an_identity_is_validated() {
         .await;
     assert_eq!(response, json!({"uid": "question-1", "allowed": true}));
     let before = identity.clone();
-    identity["spec"]["session"] = json!({"name": "{pod}"});
+    identity["spec"]["session"] = json!({"name": "{node}"});
     let mut question = review("UPDATE", &identity);
     question["request"]["oldObject"] = before;
     let response = webhook.ask(VALIDATE_IDENTITIES, &question).await;
     let message = response["status"]["message"].as_str().unwrap();
     assert!(
-        message.starts_with("alter: spec.session.name: {pod} stands for nothing"),
+        message.starts_with("alter: spec.session.name: {node} stands for nothing"),
         "{message}"
     );
     // What is there already may be labelled, and go.

@@ -267,8 +267,8 @@ fn every_field_of_an_identity_is_denied_by_name() {
         ),
         (
             "/spec/session",
-            json!({"name": "{pod}"}),
-            "spec.session.name: {pod} stands for nothing",
+            json!({"name": "{node}"}),
+            "spec.session.name: {node} stands for nothing",
         ),
         (
             "/spec/session",

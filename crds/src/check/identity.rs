@@ -5,7 +5,7 @@ use crate::{
     identity::{AwsIdentitySpec, SessionTemplate},
 };
 use alter_policy::{
-    name,
+    name, tag,
     template::{self, Values},
 };
 use http::Uri;
@@ -60,6 +60,8 @@ fn check_session(session: &SessionTemplate, cluster: &str) -> Result<(), FieldEr
         namespace: "namespace",
         grant: "grant",
         cluster,
+        service_account: Some("account"),
+        pod: Some("pod"),
     };
     if let Some(text) = &session.name {
         template::session_name(text, values).map_err(at("spec.session.name"))?;
@@ -73,7 +75,14 @@ fn check_session(session: &SessionTemplate, cluster: &str) -> Result<(), FieldEr
         // Trust policies let a role be assumed by it: no grant may make another one's.
         template::check_distinct(text).map_err(at(FIELD))?;
     }
-    Ok(())
+    let tags = session.tags.iter().flat_map(|tags| &tags.values);
+    for (key, text) in tags.clone() {
+        let field = format!("spec.session.tags.values[{key}]");
+        template::tag_value(key, text, values).map_err(at(&field))?;
+    }
+    // Of the keys; the values are templates, which hold characters that tags do not.
+    let keys = tags.map(|(key, _)| (key.clone(), String::new())).collect();
+    tag::check_all(&keys).map_err(at("spec.session.tags.values"))
 }
 
 #[cfg(test)]
@@ -124,8 +133,8 @@ mod tests {
             ),
             (
                 "session",
-                json!({"name": "{pod}"}),
-                "spec.session.name: {pod} stands for nothing",
+                json!({"name": "{node}"}),
+                "spec.session.name: {node} stands for nothing",
             ),
             (
                 "session",
@@ -141,6 +150,21 @@ mod tests {
                 "session",
                 json!({"externalId": "{namespace}-{grant}"}),
                 "spec.session.externalId: \"{namespace}-{grant}\" makes one text of",
+            ),
+            (
+                "session",
+                json!({"tags": {"values": {"team": "{namespace};"}}}),
+                "spec.session.tags.values[team]: the value of tag \"team\" is refused",
+            ),
+            (
+                "session",
+                json!({"tags": {"values": {"eks-team": "{namespace}"}}}),
+                "spec.session.tags.values: tag key \"eks-team\" is reserved",
+            ),
+            (
+                "session",
+                json!({"tags": {"values": {"Team": "a", "team": "a"}}}),
+                "spec.session.tags.values: tag keys \"Team\" and \"team\" differ in case alone",
             ),
             (
                 "allow",
