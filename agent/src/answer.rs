@@ -25,6 +25,7 @@ pub struct Answer {
     explanation: String,
     process: Bytes,
     container: Bytes,
+    imds: Bytes,
 }
 
 /// Which document is asked for.
@@ -34,6 +35,8 @@ pub enum Form {
     Process,
     /// The body of the container credentials endpoint.
     Container,
+    /// The role's document of instance metadata.
+    Imds,
 }
 
 /// Why there is no session; the text is one line for people.
@@ -46,15 +49,16 @@ pub enum NoSession {
 }
 
 impl Answer {
-    /// Renders the answers of `grant` in `state`.
+    /// Renders the answers of `grant` in `state`, which it came to at `now`.
     #[must_use]
-    pub fn new(grant: &str, state: State) -> Self {
-        let (process, container) = match &state {
+    pub fn new(grant: &str, state: State, now: Timestamp) -> Self {
+        let (process, container, imds) = match &state {
             State::Serving { session, .. } => (
                 secret(framed(&session.to_process_json())),
                 secret(session.to_container_json()),
+                secret(session.to_imds_json(now)),
             ),
-            State::Waiting { .. } | State::Refused(_) => (Bytes::new(), Bytes::new()),
+            State::Waiting { .. } | State::Refused(_) => Default::default(),
         };
         Self {
             grant: grant.to_owned(),
@@ -62,6 +66,7 @@ impl Answer {
             state,
             process,
             container,
+            imds,
         }
     }
 
@@ -77,6 +82,7 @@ impl Answer {
             State::Serving { session, .. } if session.is_valid(now) => Ok(match form {
                 Form::Process => self.process.clone(),
                 Form::Container => self.container.clone(),
+                Form::Imds => self.imds.clone(),
             }),
             State::Serving { session, .. } => {
                 let over = State::over(session.expiration);
@@ -161,11 +167,16 @@ mod tests {
                 region: "us-east-1".to_owned(),
                 kept: None,
             },
+            Timestamp::UNIX_EPOCH,
         )
     }
 
     fn refused(grant: &str) -> Answer {
-        Answer::new(grant, State::Refused(Refusal::OtherGrant("x".to_owned())))
+        Answer::new(
+            grant,
+            State::Refused(Refusal::OtherGrant("x".to_owned())),
+            Timestamp::UNIX_EPOCH,
+        )
     }
 
     #[test]
@@ -204,7 +215,7 @@ mod tests {
             Err(NoSession::Refused(_))
         ));
         assert!(matches!(
-            Answer::new("a", State::START).document(Form::Container, now),
+            Answer::new("a", State::START, now).document(Form::Container, now),
             Err(NoSession::Waiting(_))
         ));
     }
@@ -212,7 +223,11 @@ mod tests {
     #[test]
     fn not_ready_names_each_grant_that_is_waited_for() {
         let mut answers = Answers {
-            grants: vec![serving("a"), refused("b"), Answer::new("c", State::START)],
+            grants: vec![
+                serving("a"),
+                refused("b"),
+                Answer::new("c", State::START, Timestamp::UNIX_EPOCH),
+            ],
             ready: false,
         };
         let line = answers.not_ready().unwrap();

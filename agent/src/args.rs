@@ -28,7 +28,7 @@ pub struct Serve {
     /// Grants in the order of the pod's annotation; the first is the default profile
     #[arg(long, env = pod::env::GRANTS, value_delimiter = ',', required = true, value_parser = grant_name)]
     grants: Vec<String>,
-    /// How the pod's containers get a session: process, endpoint
+    /// How the pod's containers get a session: process, endpoint, imds
     #[arg(long, env = pod::env::DELIVERY, default_value_t = Delivery::Process)]
     delivery: Delivery,
     /// The service account that the pod runs as
@@ -46,7 +46,7 @@ pub struct Serve {
     /// The helper in the agent's image
     #[arg(long, hide = true, default_value = "/credential-process")]
     helper: PathBuf,
-    /// Where the container credentials endpoint listens
+    /// Where the container credentials endpoint, or instance metadata, listens
     #[arg(long, hide = true, default_value = pod::ENDPOINT_ADDRESS)]
     endpoint_address: SocketAddr,
 }
@@ -133,6 +133,10 @@ mod tests {
         let error = parse(&["--grants", "a", "--delivery", "proxy"])
             .err()
             .unwrap();
-        assert!(error.to_string().contains("write one of process, endpoint"));
+        assert!(
+            error
+                .to_string()
+                .contains("write one of process, endpoint, imds")
+        );
     }
 }

@@ -1,23 +1,22 @@
 //! The container credentials endpoint on loopback.
 //!
-//! AWS SDKs and Tools Reference Guide, "Container credential provider". Any process of the pod can
-//! connect, and any web page that a browser in the pod shows: so a caller must know the token and the
+//! AWS SDKs and Tools Reference Guide, "Container credential provider". A caller must know the token and the
 //! address, and nothing may have forwarded it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use alter_protocol::pod::ENDPOINT_PATH;
 use alter_protocol::session::SecretText;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use jiff::Timestamp;
 use subtle::ConstantTimeEq as _;
 
 use crate::answer::{Form, NoSession};
 use crate::metrics::{Metrics, Outcome};
+use crate::origin::Origin;
 use crate::store::Board;
 
 /// Go decodes an error only if it is exactly this.
@@ -25,7 +24,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What the endpoint knows.
 pub(crate) struct Endpoint {
-    hosts: [String; 2],
+    origin: Origin,
     token: SecretText,
     board: Board,
     metrics: Arc<Metrics>,
@@ -40,16 +39,15 @@ struct Denial {
 }
 
 impl Endpoint {
-    /// `address` is where it listens, so the only names that callers may use.
+    /// `origin` is where it listens.
     pub(crate) fn new(
-        address: SocketAddr,
+        origin: Origin,
         token: SecretText,
         board: Board,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let hosts = [address.to_string(), format!("localhost:{}", address.port())];
         Self {
-            hosts,
+            origin,
             token,
             board,
             metrics,
@@ -78,7 +76,12 @@ impl Endpoint {
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Bytes, Denial> {
-        self.check_origin(uri, headers)?;
+        self.origin.check(uri, headers).map_err(|foreign| Denial {
+            status: StatusCode::FORBIDDEN,
+            code: "AccessDenied",
+            message: foreign.0,
+            outcome: Outcome::Unauthorized,
+        })?;
         if method != Method::GET {
             return Err(Denial {
                 status: StatusCode::METHOD_NOT_ALLOWED,
@@ -118,31 +121,6 @@ impl Endpoint {
                 outcome: Outcome::Refused,
             },
         })
-    }
-
-    fn check_origin(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
-        let forbidden = |message| Denial {
-            status: StatusCode::FORBIDDEN,
-            code: "AccessDenied",
-            message,
-            outcome: Outcome::Unauthorized,
-        };
-        if headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded") {
-            return Err(forbidden(
-                "forwarded requests are refused: ask from inside the pod".to_owned(),
-            ));
-        }
-        let ours = |name: &[u8]| self.hosts.iter().any(|host| host.as_bytes() == name);
-        let mut names = headers.get_all(HOST).iter();
-        let one = names.next().is_some_and(|name| ours(name.as_bytes())) && names.next().is_none();
-        // A request in absolute form is one to a proxy.
-        if !one || uri.authority().is_some() {
-            let [address, _] = &self.hosts;
-            return Err(forbidden(format!(
-                "the Host header must name this endpoint: {address}"
-            )));
-        }
-        Ok(())
     }
 
     fn check_token(&self, headers: &HeaderMap) -> Result<(), Denial> {

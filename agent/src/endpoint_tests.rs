@@ -26,17 +26,18 @@ fn endpoint() -> Endpoint {
     };
     let answers = Answers {
         grants: vec![
-            Answer::new("bedrock", serving),
-            Answer::new("waiting", State::START),
+            Answer::new("bedrock", serving, Timestamp::UNIX_EPOCH),
+            Answer::new("waiting", State::START, Timestamp::UNIX_EPOCH),
             Answer::new(
                 "refused",
                 State::Refused(Refusal::OtherGrant("x".to_owned())),
+                Timestamp::UNIX_EPOCH,
             ),
         ],
         ready: true,
     };
     Endpoint::new(
-        "127.0.0.1:9911".parse().unwrap(),
+        Origin::new("127.0.0.1:9911".parse().unwrap()),
         TOKEN.to_owned().into(),
         watch::channel(Arc::new(answers)).1,
         Arc::default(),

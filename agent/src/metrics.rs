@@ -71,6 +71,8 @@ pub struct Metrics {
     pub process: Requests,
     /// Requests to the loopback endpoint.
     pub endpoint: Requests,
+    /// Requests for instance metadata that were answered with a session, or not at all.
+    pub imds: Requests,
     expiration: Family<Labels, Gauge<i64, AtomicI64>>,
     refusals: Family<[(&'static str, String); 2], Counter>,
 }
@@ -89,7 +91,11 @@ impl Default for Metrics {
                     .clone()
             }))
         };
-        let (process, endpoint) = (of(Delivery::Process), of(Delivery::Endpoint));
+        let (process, endpoint, imds) = (
+            of(Delivery::Process),
+            of(Delivery::Endpoint),
+            of(Delivery::Imds),
+        );
         let expiration = Family::<Labels, Gauge<i64, AtomicI64>>::default();
         let refusals = Family::default();
         registry.register(
@@ -112,6 +118,7 @@ impl Default for Metrics {
             registry,
             process,
             endpoint,
+            imds,
             expiration,
             refusals,
         }

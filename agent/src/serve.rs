@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alter_protocol::grant::Delivery;
-use alter_protocol::session::SecretText;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -15,16 +14,17 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
 use crate::connections::Shutdown;
 use crate::endpoint::Endpoint;
 use crate::files::Changes;
+use crate::imds::Imds;
 use crate::layout::{self, Layout, WriteError};
 use crate::metrics::Metrics;
+use crate::origin::Origin;
 use crate::state::Pod;
 use crate::store::Store;
-use crate::{http, socket};
+use crate::{http, socket, token};
 
 /// How late a change of the grants is seen at most where inotify does not work.
 const POLL: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ pub struct Settings {
     pub grants_dir: PathBuf,
     /// The helper in the image.
     pub helper: PathBuf,
-    /// Where the container credentials endpoint listens; used by that delivery alone.
+    /// Where the container credentials endpoint, or instance metadata, listens; used by those deliveries alone.
     pub endpoint_address: SocketAddr,
     /// Where metrics are served, if at all.
     pub metrics_address: Option<SocketAddr>,
@@ -106,15 +106,23 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
         Delivery::Process => None,
         Delivery::Endpoint => {
             let (listener, address) = listen(settings.endpoint_address).await?;
-            let token = random_token()?;
+            let token = token::random().map_err(ServeError::Random)?;
             // Any user of the pod's containers must read it; nobody else sees the volume.
             layout::write(&layout.token_file(), token.as_bytes(), 0o644)?;
             tracing::info!(%address, "credentials endpoint");
-            let metrics = Arc::clone(&metrics);
-            Some((
-                listener,
-                Endpoint::new(address, token, board.clone(), metrics),
-            ))
+            let endpoint = Endpoint::new(
+                Origin::new(address),
+                token,
+                board.clone(),
+                Arc::clone(&metrics),
+            );
+            Some((listener, Loopback::Endpoint(endpoint)))
+        }
+        Delivery::Imds => {
+            let (listener, address) = listen(settings.endpoint_address).await?;
+            tracing::info!(%address, "instance metadata");
+            let imds = Imds::new(Origin::new(address), board.clone(), Arc::clone(&metrics));
+            Some((listener, Loopback::Imds(imds)))
         }
     };
     let scraped = match settings.metrics_address {
@@ -132,7 +140,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let serving = async {
         tokio::join!(
             socket::serve(unix, board, Arc::clone(&metrics), shutdown.clone()),
-            serve_endpoint(loopback, shutdown.clone()),
+            serve_loopback(loopback, shutdown.clone()),
             serve_metrics(scraped, Arc::clone(&metrics), shutdown.clone()),
         );
     };
@@ -143,10 +151,19 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-async fn serve_endpoint(endpoint: Option<(TcpListener, Endpoint)>, shutdown: Shutdown) {
-    if let Some((listener, endpoint)) = endpoint {
-        let endpoint = Arc::new(endpoint);
-        let respond = move |request: &_| endpoint.respond(request, crate::clock::now());
+/// What is served on loopback.
+enum Loopback {
+    Endpoint(Endpoint),
+    Imds(Imds),
+}
+
+async fn serve_loopback(loopback: Option<(TcpListener, Loopback)>, shutdown: Shutdown) {
+    if let Some((listener, loopback)) = loopback {
+        let loopback = Arc::new(loopback);
+        let respond = move |request: &_| match &*loopback {
+            Loopback::Endpoint(endpoint) => endpoint.respond(request, crate::clock::now()),
+            Loopback::Imds(imds) => imds.respond(request, crate::clock::now()),
+        };
         http::serve(listener, shutdown, respond).await;
     }
 }
@@ -184,17 +201,6 @@ fn on_signal() -> io::Result<Shutdown> {
     Ok(shutdown)
 }
 
-/// 256 bits in hexadecimal. No newline at its end: SDKs refuse the file then.
-fn random_token() -> Result<SecretText, ServeError> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes).map_err(ServeError::Random)?;
-    let mut token = Zeroizing::new(String::with_capacity(2 * bytes.len()));
-    for digit in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
-        token.extend(char::from_digit(digit.into(), 16));
-    }
-    Ok(token)
-}
-
 fn respond_metrics(metrics: &Metrics, method: &Method, path: &str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     if (method, path) == (&Method::GET, "/metrics") {
@@ -212,14 +218,6 @@ fn respond_metrics(metrics: &Metrics, method: &Method, path: &str) -> Response<F
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tokens_are_256_bits_and_never_the_same() {
-        let token = random_token().unwrap();
-        assert_eq!(token.len(), 64);
-        assert!(token.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        assert_ne!(token, random_token().unwrap());
-    }
 
     #[test]
     fn metrics_are_at_their_path_alone() {

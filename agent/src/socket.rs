@@ -145,7 +145,11 @@ mod tests {
 
     fn answers() -> Answers {
         Answers {
-            grants: vec![Answer::new("bedrock", State::START)],
+            grants: vec![Answer::new(
+                "bedrock",
+                State::START,
+                jiff::Timestamp::UNIX_EPOCH,
+            )],
             ready: false,
         }
     }

@@ -114,11 +114,12 @@ impl Store {
     }
 
     fn publish(&self) {
+        let now = crate::clock::now();
         self.board.send_replace(Arc::new(Answers {
             grants: self
                 .grants
                 .iter()
-                .map(|grant| Answer::new(&grant.name, grant.state.clone()))
+                .map(|grant| Answer::new(&grant.name, grant.state.clone(), now))
                 .collect(),
             ready: self.ready,
         }));
@@ -137,7 +138,7 @@ impl Store {
         let helper = self.layout.helper();
         let helper = match self.pod.delivery {
             Delivery::Process => Some(&*helper),
-            Delivery::Endpoint => None,
+            Delivery::Endpoint | Delivery::Imds => None,
         };
         let config = config_file::render(&profiles, helper);
         if config != self.config {

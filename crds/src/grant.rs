@@ -1,7 +1,7 @@
 //! `AwsGrant`: what one team may do as which role, for how long.
 
 use crate::{field::FieldError, identity::AwsIdentitySpec, names};
-use alter_policy::allow;
+use alter_policy::{allow, refresh};
 use alter_protocol::GrantDocument;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -72,7 +72,7 @@ pub struct AwsGrantSpec {
     pub tags: BTreeMap<String, String>,
     /// How pods may get the session.
     #[serde(default = "default_deliveries")]
-    #[schemars(length(min = 1, max = 2))]
+    #[schemars(length(min = 1, max = 3))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub deliveries: Vec<Delivery>,
     /// Which service accounts of the namespace may use the grant; all where empty.
@@ -111,6 +111,8 @@ pub enum Delivery {
     Process,
     /// The SDK asks the agent's container credentials endpoint on loopback.
     Endpoint,
+    /// The SDK asks the agent for instance metadata on loopback. Sessions must live for an hour.
+    Imds,
 }
 
 /// What the Secret carries beside the session.
@@ -175,7 +177,7 @@ const fn default_duration_seconds() -> i32 {
 }
 
 fn default_deliveries() -> Vec<Delivery> {
-    vec![Delivery::Process, Delivery::Endpoint]
+    vec![Delivery::Process, Delivery::Endpoint, Delivery::Imds]
 }
 
 impl From<Delivery> for alter_protocol::Delivery {
@@ -183,6 +185,7 @@ impl From<Delivery> for alter_protocol::Delivery {
         match delivery {
             Delivery::Process => Self::Process,
             Delivery::Endpoint => Self::Endpoint,
+            Delivery::Imds => Self::Imds,
         }
     }
 }
@@ -206,6 +209,24 @@ impl AwsGrantSpec {
                 let problem = format!("{text:?} is no duration: write one such as 30m");
                 FieldError::new("spec.refreshBefore", &problem)
             })
+    }
+
+    /// Whether sessions live long enough, and are renewed early enough, for instance metadata.
+    #[must_use]
+    pub fn is_fit_for_imds(&self) -> bool {
+        // What cannot be read is told of elsewhere.
+        let before = self.refresh_before().ok().flatten();
+        refresh::is_fit_for_imds(self.duration(), before)
+    }
+
+    /// The deliveries that pods may use: those that the grant lists and its sessions are fit for.
+    #[must_use]
+    pub fn deliveries(&self) -> Vec<alter_protocol::Delivery> {
+        let listed = self.deliveries.iter().copied();
+        listed
+            .filter(|own| *own != Delivery::Imds || self.is_fit_for_imds())
+            .map(Into::into)
+            .collect()
     }
 
     /// What the grant asks of its identity, as plain values.
@@ -241,7 +262,6 @@ impl AwsGrant {
     #[must_use]
     pub fn document(&self) -> GrantDocument {
         let spec = &self.spec;
-        let name = |delivery| alter_protocol::Delivery::from(delivery).to_string();
         GrantDocument {
             version: alter_protocol::grant::VERSION,
             namespace: self.namespace().unwrap_or_default(),
@@ -249,7 +269,7 @@ impl AwsGrant {
             region: spec.region.clone(),
             role_arn: spec.role_arn.clone(),
             service_accounts: spec.service_accounts.clone(),
-            deliveries: spec.deliveries.iter().copied().map(name).collect(),
+            deliveries: spec.deliveries().iter().map(ToString::to_string).collect(),
             revoked: None,
         }
     }

@@ -12,6 +12,18 @@ pub const SHORT_LIFE: SignedDuration = SignedDuration::from_secs(1_500);
 /// Renewals are spread over this part of the wait for them, towards earlier.
 pub const JITTER: f64 = 0.1;
 
+/// The least life of a session that is handed out as instance metadata.
+pub const IMDS_LIFE: SignedDuration = SignedDuration::from_hours(1);
+/// The least that is left when such a session is renewed. botocore takes a session with less than 25 minutes left
+/// for one that lives on, also past its end; the rest is what the kubelet may take to bring the next one.
+pub const IMDS_LEFT: SignedDuration = SignedDuration::from_mins(28);
+
+/// Whether sessions of this life, renewed with `asked` left, may be handed out as instance metadata.
+#[must_use]
+pub fn is_fit_for_imds(life: SignedDuration, asked: Option<SignedDuration>) -> bool {
+    life >= IMDS_LIFE && asked.is_none_or(|asked| asked >= IMDS_LEFT)
+}
+
 /// How much life is left when a session is renewed.
 ///
 /// `asked` is the grant's `refreshBefore`; without it, half of the life but at least 20 minutes. Never
@@ -82,6 +94,19 @@ mod tests {
     #[test]
     fn the_grant_may_ask_for_less() {
         assert_eq!(left(3_600, Some(600)), 600);
+    }
+
+    #[test]
+    fn instance_metadata_asks_for_an_hour_and_for_early_renewal() {
+        let fit = |life, asked: Option<i64>| {
+            is_fit_for_imds(
+                SignedDuration::from_secs(life),
+                asked.map(SignedDuration::from_mins),
+            )
+        };
+        assert!(fit(3_600, None) && fit(3_600, Some(28)) && fit(43_200, Some(60)));
+        assert!(!fit(3_599, None) && !fit(3_600, Some(27)) && !fit(900, Some(28)));
+        assert!(left(3_600, None) >= IMDS_LEFT.as_secs(), "without asking");
     }
 
     #[test]

@@ -13,11 +13,13 @@ pub enum Delivery {
     Process,
     /// The SDK asks the agent's container credentials endpoint on loopback.
     Endpoint,
+    /// The SDK asks the agent for instance metadata on loopback.
+    Imds,
 }
 
 impl Delivery {
     /// All of them, the default first.
-    pub const ALL: [Self; 2] = [Self::Process, Self::Endpoint];
+    pub const ALL: [Self; 3] = [Self::Process, Self::Endpoint, Self::Imds];
 
     /// As in annotations and specs.
     #[must_use]
@@ -25,6 +27,7 @@ impl Delivery {
         match self {
             Self::Process => "process",
             Self::Endpoint => "endpoint",
+            Self::Imds => "imds",
         }
     }
 }
@@ -37,7 +40,7 @@ impl std::fmt::Display for Delivery {
 
 /// A delivery that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown delivery {0:?}: write one of process, endpoint")]
+#[error("unknown delivery {0:?}: write one of process, endpoint, imds")]
 pub struct UnknownDelivery(pub String);
 
 impl std::str::FromStr for Delivery {
@@ -173,7 +176,7 @@ mod tests {
         }
         assert_eq!(
             "Proxy".parse::<Delivery>().unwrap_err().to_string(),
-            "unknown delivery \"Proxy\": write one of process, endpoint"
+            "unknown delivery \"Proxy\": write one of process, endpoint, imds"
         );
     }
 }

@@ -70,6 +70,19 @@ struct ContainerDocument<'a> {
     expiration: String,
 }
 
+/// The role's document of instance metadata.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ImdsDocument<'a> {
+    code: &'static str,
+    last_updated: String,
+    r#type: &'static str,
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    token: &'a str,
+    expiration: String,
+}
+
 impl Session {
     /// Whether AWS still accepts the session at `now`.
     #[must_use]
@@ -93,6 +106,20 @@ impl Session {
     #[must_use]
     pub fn to_container_json(&self) -> SecretText {
         json(&ContainerDocument {
+            access_key_id: &self.access_key_id,
+            secret_access_key: &self.secret_access_key,
+            token: &self.session_token,
+            expiration: rfc3339(self.expiration),
+        })
+    }
+
+    /// The document of the role in instance metadata. `updated` is when the session came.
+    #[must_use]
+    pub fn to_imds_json(&self, updated: Timestamp) -> SecretText {
+        json(&ImdsDocument {
+            code: "Success",
+            last_updated: rfc3339(updated),
+            r#type: "AWS-HMAC",
             access_key_id: &self.access_key_id,
             secret_access_key: &self.secret_access_key,
             token: &self.session_token,

@@ -124,7 +124,7 @@ fn pod() -> impl Strategy<Value = Value> {
             "",
             "B",
         ]),
-        prop::option::of(select(vec!["process", "endpoint", "proxy"])),
+        prop::option::of(select(vec!["process", "endpoint", "imds", "proxy"])),
         prop::option::of(select(vec!["app", "app,web", ""])),
         prop::option::of(select(vec!["keep", "keep", "no"])),
         prop::option::of(select(vec!["{}", r#"{"limits":{"cpu":"1"}}"#, "{"])),

@@ -66,17 +66,31 @@ async fn boto3_and_the_cli_work_with_endpoint() -> Result<(), Failure> {
     boto3_works("endpoint").await
 }
 
-/// A static program in an image without anything else, on the default chain of the AWS SDK for Rust.
+#[tokio::test]
+async fn boto3_and_the_cli_work_with_imds() -> Result<(), Failure> {
+    boto3_works("imds").await
+}
+
 #[tokio::test]
 async fn a_program_without_a_shell_works_with_endpoint() -> Result<(), Failure> {
-    with_grant("scratch", &[], async |here| {
+    a_program_without_a_shell_works("endpoint").await
+}
+
+#[tokio::test]
+async fn a_program_without_a_shell_works_with_imds() -> Result<(), Failure> {
+    a_program_without_a_shell_works("imds").await
+}
+
+/// A static program in an image without anything else, on the default chain of the AWS SDK for Rust.
+async fn a_program_without_a_shell_works(delivery: &str) -> Result<(), Failure> {
+    with_grant(&format!("scratch-{delivery}"), &[], async |here| {
         here.apply(&format!(
             r#"
 apiVersion: v1
 kind: Pod
 metadata:
   name: probe
-  annotations: {{alter.dev/grant: bedrock, alter.dev/delivery: endpoint}}
+  annotations: {{alter.dev/grant: bedrock, alter.dev/delivery: {delivery}}}
 spec:
   restartPolicy: Never
   containers:

@@ -2,6 +2,7 @@
 
 use super::annotations::AnnotationError;
 use alter_crds::names::pod as names;
+use alter_policy::refresh;
 use alter_protocol::{Delivery, pod::SHARED_DIR};
 
 /// Why a pod is denied. Each message says what to do next.
@@ -90,6 +91,17 @@ pub enum Denial {
         /// The grant's.
         allowed: String,
     },
+    /// A grant whose sessions are too short for instance metadata.
+    #[error(
+        "AwsGrant {grant:?} is not fit for delivery imds, whose SDKs use a session past its end unless 25 minutes of it are left: have its spec.durationSeconds set to {} or more and spec.refreshBefore to {}m or more, or set annotation {} to another",
+        refresh::IMDS_LIFE.as_secs(),
+        refresh::IMDS_LEFT.as_mins(),
+        names::DELIVERY
+    )]
+    UnfitForImds {
+        /// The grant.
+        grant: String,
+    },
     /// Variables of the pod that an SDK would follow in place of the delivery.
     #[error(
         "{variables}, which would outrank delivery {delivery}: remove what is named, or annotate the pod with {}: {} to keep it so",
@@ -118,7 +130,7 @@ impl Denial {
             | Self::VolumeMount { .. }
             | Self::MountPath(_) => "ReservedName",
             Self::ServiceAccount { .. } => "ServiceAccountNotAllowed",
-            Self::Delivery { .. } => "DeliveryNotAllowed",
+            Self::Delivery { .. } | Self::UnfitForImds { .. } => "DeliveryNotAllowed",
             Self::Conflict { .. } => "Conflict",
         }
     }

@@ -23,7 +23,7 @@ const ALWAYS: [&str; 7] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_ROLE_ARN",
 ];
-/// A profile that is chosen, or a file that may hold a default one, comes before the container endpoint;
+/// A profile that is chosen, or a file that may hold a default one, comes before the container endpoint and instance metadata;
 /// the relative URI before the full one; and in Java, the token before the token's file.
 const ENDPOINT: [&str; 6] = [
     "AWS_PROFILE",
@@ -42,7 +42,11 @@ const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 /// A variable to add.
 pub type Addition = (&'static str, String);
 
-/// The two variables that together lead an SDK to a grant's session; the first one names the grant.
+/// Comes before instance metadata, as what [`ENDPOINT`] names does.
+const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+const METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
+
+/// The two variables that together lead an SDK to a grant's session; the first one names the grant, if any does.
 fn leading(delivery: Delivery, grant: &str) -> [Addition; 2] {
     match delivery {
         Delivery::Process => [
@@ -51,13 +55,20 @@ fn leading(delivery: Delivery, grant: &str) -> [Addition; 2] {
         ],
         Delivery::Endpoint => [
             (
-                "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                FULL_URI,
                 format!("http://{ENDPOINT_ADDRESS}{ENDPOINT_PATH}{grant}"),
             ),
             (
                 "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
                 TOKEN_FILE.to_owned(),
             ),
+        ],
+        Delivery::Imds => [
+            (
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+                format!("http://{ENDPOINT_ADDRESS}"),
+            ),
+            (METADATA_DISABLED, "false".to_owned()),
         ],
     }
 }
@@ -122,6 +133,7 @@ pub fn outranking(
             }
         }
         Delivery::Endpoint => found.extend(ENDPOINT.into_iter().filter(set)),
+        Delivery::Imds => found.extend(ENDPOINT.into_iter().chain([FULL_URI]).filter(set)),
     }
     found
 }
@@ -146,7 +158,9 @@ pub fn missing(
     let mut wanted = Vec::with_capacity(6);
     wanted.extend(leading(delivery, grant.name));
     wanted.extend(regions(container, grant));
-    wanted.push(("AWS_EC2_METADATA_DISABLED", "true".to_owned()));
+    if delivery != Delivery::Imds {
+        wanted.push((METADATA_DISABLED, "true".to_owned()));
+    }
     if delivery == Delivery::Process {
         // The first Go SDK and the second JavaScript SDK read the config file only then.
         wanted.push(("AWS_SDK_LOAD_CONFIG", "1".to_owned()));

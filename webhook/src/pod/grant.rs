@@ -3,6 +3,7 @@
 use super::{annotations::Asked, denial::Denial};
 use alter_crds::{AwsGrant, condition, names::secret};
 use alter_policy::service_account;
+use alter_protocol::Delivery;
 
 /// A grant that a pod names, as the webhook sees it.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +37,15 @@ pub fn check(grants: &[GrantView<'_>], asked: &Asked<'_>, account: &str) -> Resu
                 allowed: spec.service_accounts.join(", "),
             });
         }
-        let allowed: Vec<_> = spec.deliveries.iter().map(|own| (*own).into()).collect();
+        let allowed = spec.deliveries();
         if !allowed.contains(&asked.delivery) {
-            let allowed: Vec<_> = allowed
-                .into_iter()
-                .map(alter_protocol::Delivery::as_str)
-                .collect();
+            let listed = |own: &alter_crds::grant::Delivery| Delivery::from(*own) == asked.delivery;
+            if spec.deliveries.iter().any(listed) {
+                return Err(Denial::UnfitForImds {
+                    grant: view.name.to_owned(),
+                });
+            }
+            let allowed: Vec<_> = allowed.into_iter().map(Delivery::as_str).collect();
             return Err(Denial::Delivery {
                 grant: view.name.to_owned(),
                 delivery: asked.delivery,

@@ -157,7 +157,7 @@ impl Equipment<'_> {
             ));
         }
         env::warn(container, delivery, &mut self.warnings);
-        if delivery == Delivery::Endpoint && takes_endpoint(container) {
+        if delivery != Delivery::Process && takes_endpoint(container) {
             self.warnings.push(format!(
                 "container {:?} has a port of the agent's endpoint {ENDPOINT_ADDRESS}: only one of them can listen",
                 &*container.name

@@ -69,6 +69,13 @@ pub fn check(
             refresh::SHORT_LIFE.as_secs()
         ));
     }
+    if spec.deliveries().is_empty() {
+        warnings.push(format!(
+            "spec.deliveries: no pod can use the grant, as imds asks for spec.durationSeconds of {} or more and spec.refreshBefore of {}m or more",
+            refresh::IMDS_LIFE.as_secs(),
+            refresh::IMDS_LEFT.as_mins()
+        ));
+    }
     Ok(warnings)
 }
 
