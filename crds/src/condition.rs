@@ -41,8 +41,13 @@ pub mod reason {
     pub const SECRET_WRITE_FAILED: &str = "SecretWriteFailed";
     /// Something keeps making new sessions due: the next waits.
     pub const TOO_MANY_ISSUES: &str = "TooManyIssues";
-    /// The Secret with the access key is missing or lacks a key.
+    /// What the identity's credentials come from is missing, cannot be read, or may not be used: its Secret,
+    /// its service account.
     pub const SOURCE_NOT_FOUND: &str = "SourceNotFound";
+    /// The identity's certificate is not valid yet or no longer, or is not to be read.
+    pub const INVALID_CERTIFICATE: &str = "InvalidCertificate";
+    /// The identity is an account's root user, through which nothing is issued.
+    pub const ROOT_USER: &str = "RootUser";
     /// AWS throttles.
     pub const THROTTLED: &str = "Throttled";
     /// AWS cannot be reached, or fails.

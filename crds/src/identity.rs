@@ -64,12 +64,17 @@ pub struct Endpoints {
     #[schemars(length(max = 2048))]
     #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''").message("endpoints.sts is no URL: write one such as https://sts.us-east-1.amazonaws.com"))]
     pub sts: Option<String>,
+    /// URL of IAM Roles Anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''").message("endpoints.rolesanywhere is no URL: write one such as https://rolesanywhere.us-east-1.amazonaws.com"))]
+    pub rolesanywhere: Option<String>,
 }
 
 /// Where Alter's own credentials come from.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.ambient) != has(self.accessKey)").message("credentials must name exactly one source: write either ambient or accessKey"))]
+#[x_kube(validation = Rule::new("[has(self.ambient), has(self.accessKey), has(self.webIdentity), has(self.rolesAnywhere)].exists_one(own, own)").message("credentials must name exactly one source: write ambient, accessKey, webIdentity or rolesAnywhere"))]
 pub struct Credentials {
     /// The operator's own default chain: IRSA, EKS Pod Identity, instance metadata, environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +82,31 @@ pub struct Credentials {
     /// An IAM user's access key in a Secret of the operator's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_key: Option<AccessKey>,
+    /// A role that is entered by a token of a service account of the operator's namespace; no AWS key anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_identity: Option<WebIdentity>,
+    /// A role that is entered by an X.509 certificate, through IAM Roles Anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles_anywhere: Option<RolesAnywhere>,
+}
+
+impl Credentials {
+    /// The Secret of the operator's namespace that the source is in, if it is in one.
+    #[must_use]
+    pub fn secret_name(&self) -> Option<&str> {
+        let key = self.access_key.as_ref().map(|own| &own.secret_ref);
+        let certificate = self.roles_anywhere.as_ref();
+        key.or(certificate.map(|own| &own.certificate_secret_ref))
+            .map(|secret| secret.name.as_str())
+    }
+
+    /// The role that the source is a session of, where the identity itself says which.
+    #[must_use]
+    pub fn own_role(&self) -> Option<&str> {
+        let token = self.web_identity.as_ref().map(|own| &own.role_arn);
+        let certificate = self.roles_anywhere.as_ref().map(|own| &own.role_arn);
+        token.or(certificate).map(String::as_str)
+    }
 }
 
 /// The operator's own default chain; has no settings.
@@ -89,6 +119,57 @@ pub struct Ambient {}
 pub struct AccessKey {
     /// The Secret, in the operator's namespace, with the keys `accessKeyId` and `secretAccessKey`.
     pub secret_ref: SecretRef,
+}
+
+/// `sts:AssumeRoleWithWebIdentity` with a token of a service account.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebIdentity {
+    /// ARN of the role.
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$')").message("webIdentity.roleArn is no ARN of a role: write one such as arn:aws:iam::111122223333:role/alter"))]
+    pub role_arn: String,
+    /// The token's audience, as IAM's OIDC provider has it.
+    #[serde(default = "default_audience")]
+    #[schemars(length(min = 1, max = 255))]
+    pub audience: String,
+    /// The service account, in the operator's namespace. The chart's value operator.webIdentity.serviceAccounts must name it.
+    pub service_account_ref: ServiceAccountRef,
+}
+
+fn default_audience() -> String {
+    "sts.amazonaws.com".to_owned()
+}
+
+/// A service account of the operator's namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceAccountRef {
+    /// Its name.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
+    pub name: String,
+}
+
+/// `rolesanywhere:CreateSession` with an X.509 certificate.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolesAnywhere {
+    /// ARN of the trust anchor, whose region is asked.
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = Rule::new("self.matches('^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:trust-anchor/[A-Za-z0-9-]+$')").message("rolesAnywhere.trustAnchorArn is no ARN of a trust anchor: write one such as arn:aws:rolesanywhere:us-east-1:111122223333:trust-anchor/ and its id"))]
+    pub trust_anchor_arn: String,
+    /// ARN of the profile, of the same region.
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = Rule::new("self.matches('^arn:aws[a-z-]*:rolesanywhere:[a-z0-9-]+:[0-9]{12}:profile/[A-Za-z0-9-]+$')").message("rolesAnywhere.profileArn is no ARN of a profile: write one such as arn:aws:rolesanywhere:us-east-1:111122223333:profile/ and its id"))]
+    pub profile_arn: String,
+    /// ARN of the role, which the profile must name.
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$')").message("rolesAnywhere.roleArn is no ARN of a role: write one such as arn:aws:iam::111122223333:role/alter"))]
+    pub role_arn: String,
+    /// The Secret, in the operator's namespace, with the keys `tls.crt` (the certificate, then its CAs) and `tls.key`, as cert-manager writes them.
+    pub certificate_secret_ref: SecretRef,
 }
 
 /// A Secret of the operator's namespace.
@@ -197,6 +278,9 @@ pub struct AwsIdentityStatus {
     /// The principal that AWS says the operator is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
+    /// Since when AWS says so; sessions of one role are one principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
     /// When AWS last said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_checked: Option<Time>,

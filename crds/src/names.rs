@@ -117,5 +117,14 @@ pub mod access_key {
     pub const SESSION_TOKEN: &str = "sessionToken";
 }
 
+/// Keys of the Secret that `spec.credentials.rolesAnywhere.certificateSecretRef` of an identity names: those of
+/// the type `kubernetes.io/tls`.
+pub mod certificate_source {
+    /// The certificate, followed by those of its CAs, in PEM.
+    pub const CERTIFICATE: &str = "tls.crt";
+    /// Its key, in PEM.
+    pub const KEY: &str = "tls.key";
+}
+
 /// What reports events.
 pub const OPERATOR: &str = "alter-operator";

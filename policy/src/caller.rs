@@ -11,12 +11,32 @@ pub const CHAINED_SECONDS: i32 = 3_600;
 /// IRSA, Pod Identity, instance metadata, web identity and Roles Anywhere make sessions; access keys of
 /// users do not.
 fn is_session(arn: &str) -> bool {
-    // By its parts: the path of a user may hold any of the words.
+    let (service, resource) = parts(arn);
+    service == "sts" && resource.starts_with("assumed-role/")
+}
+
+/// Whether the caller of this ARN is an account's root user, `arn:aws:iam::111122223333:root`: may do all
+/// that the account can, and is bounded by no policy of its own.
+#[must_use]
+pub fn is_root(arn: &str) -> bool {
+    parts(arn) == ("iam", "root")
+}
+
+/// The caller without what differs from session to session: of an assumed role, its ARN less the session's
+/// name.
+#[must_use]
+pub fn principal(arn: &str) -> &str {
+    match arn.rsplit_once('/') {
+        Some((role, _)) if is_session(arn) => role,
+        _ => arn,
+    }
+}
+
+/// Service and resource. By an ARN's parts: the path of a user may hold any of the words.
+fn parts(arn: &str) -> (&str, &str) {
     let mut parts = arn.splitn(6, ':');
-    parts.nth(2) == Some("sts")
-        && parts
-            .nth(2)
-            .is_some_and(|resource| resource.starts_with("assumed-role/"))
+    let service = parts.nth(2).unwrap_or_default();
+    (service, parts.nth(2).unwrap_or_default())
 }
 
 /// Whether STS gives the caller of this ARN no session of so many seconds.
@@ -51,6 +71,35 @@ mod tests {
             "",
         ] {
             assert!(!is_session(arn), "{arn}");
+        }
+    }
+
+    #[test]
+    fn the_root_user_is_told_from_users_of_that_name() {
+        assert!(is_root("arn:aws:iam::111122223333:root"));
+        assert!(is_root("arn:aws-cn:iam::111122223333:root"));
+        for arn in [
+            "arn:aws:iam::111122223333:user/root",
+            "arn:aws:sts::111122223333:assumed-role/root/root",
+            "arn:aws:sts::111122223333:root",
+            "",
+        ] {
+            assert!(!is_root(arn), "{arn}");
+        }
+    }
+
+    #[test]
+    fn sessions_of_one_role_are_one_principal() {
+        assert_eq!(
+            principal("arn:aws:sts::111122223333:assumed-role/alter/web-identity-token-1"),
+            "arn:aws:sts::111122223333:assumed-role/alter"
+        );
+        for arn in [
+            "arn:aws:iam::111122223333:user/path/alter",
+            "arn:aws:iam::111122223333:root",
+            "arn:aws:sts::111122223333:federated-user/a",
+        ] {
+            assert_eq!(principal(arn), arn);
         }
     }
 

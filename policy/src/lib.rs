@@ -8,6 +8,7 @@ pub mod hex;
 pub mod metadata;
 pub mod name;
 pub mod refresh;
+pub mod roles_anywhere;
 pub mod selector;
 pub mod service_account;
 pub mod tag;

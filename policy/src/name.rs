@@ -125,6 +125,17 @@ pub fn check_identity_name(text: &str) -> Result<(), NameError> {
     )
 }
 
+/// The name of a service account.
+pub fn check_service_account_name(text: &str) -> Result<(), NameError> {
+    let rule = "at most 253 lower-case letters, digits, - and ., with a letter or digit before and after each .";
+    check(
+        is_dns_subdomain(text, 253),
+        text,
+        "name of a service account",
+        rule,
+    )
+}
+
 /// The name of a grant: its Secret, its volume and its profile carry it.
 pub fn check_grant_name(text: &str) -> Result<(), NameError> {
     let rule = "at most 50 lower-case letters, digits and -, with a letter or digit at both ends";

@@ -2,10 +2,13 @@
 
 use crate::{
     field::{FieldError, at},
-    identity::{AwsIdentitySpec, SessionTemplate},
+    identity::{AwsIdentitySpec, Credentials, RolesAnywhere, SessionTemplate, WebIdentity},
 };
 use alter_policy::{
-    name, tag,
+    arn::RoleArn,
+    name,
+    roles_anywhere::{Resource, RolesAnywhereArn},
+    tag,
     template::{self, Values},
 };
 use http::Uri;
@@ -14,14 +17,24 @@ impl AwsIdentitySpec {
     /// Checks each field; `cluster` is what the installation calls the cluster, which may be nothing.
     pub fn check(&self, cluster: &str) -> Result<(), FieldError> {
         name::check_region(&self.region).map_err(at("spec.region"))?;
-        let endpoint = self.endpoints.as_ref().and_then(|own| own.sts.as_deref());
-        if let Some(url) = endpoint {
-            check_endpoint(url)?;
+        if let Some(endpoints) = &self.endpoints {
+            for (field, url, example) in [
+                (
+                    "spec.endpoints.sts",
+                    &endpoints.sts,
+                    "https://sts.us-east-1.amazonaws.com",
+                ),
+                (
+                    "spec.endpoints.rolesanywhere",
+                    &endpoints.rolesanywhere,
+                    "https://rolesanywhere.us-east-1.amazonaws.com",
+                ),
+            ] {
+                url.as_ref()
+                    .map_or(Ok(()), |url| check_endpoint(field, url, example))?;
+            }
         }
-        if let Some(key) = &self.credentials.access_key {
-            const FIELD: &str = "spec.credentials.accessKey.secretRef.name";
-            name::check_secret_name(&key.secret_ref.name).map_err(at(FIELD))?;
-        }
+        check_credentials(&self.credentials)?;
         if let Some(session) = &self.session {
             check_session(session, cluster)?;
         }
@@ -29,17 +42,15 @@ impl AwsIdentitySpec {
     }
 }
 
-fn check_endpoint(url: &str) -> Result<(), FieldError> {
-    const FIELD: &str = "spec.endpoints.sts";
+fn check_endpoint(field: &str, url: &str, example: &str) -> Result<(), FieldError> {
     let invalid = |what: &str| {
-        let problem =
-            format!("{url:?} {what}: write one such as https://sts.us-east-1.amazonaws.com");
-        FieldError::new(FIELD, &problem)
+        let problem = format!("{url:?} {what}: write one such as {example}");
+        FieldError::new(field, &problem)
     };
     // First: no other message may repeat what could be a password.
     if url.contains('@') {
         return Err(FieldError::new(
-            FIELD,
+            field,
             &"it holds a user or password, which Alter does not send: remove what is before the @",
         ));
     }
@@ -52,6 +63,52 @@ fn check_endpoint(url: &str) -> Result<(), FieldError> {
         return Err(invalid("has a query"));
     }
     Ok(())
+}
+
+fn check_credentials(credentials: &Credentials) -> Result<(), FieldError> {
+    if let Some(key) = &credentials.access_key {
+        const FIELD: &str = "spec.credentials.accessKey.secretRef.name";
+        name::check_secret_name(&key.secret_ref.name).map_err(at(FIELD))?;
+    }
+    if let Some(token) = &credentials.web_identity {
+        check_web_identity(token)?;
+    }
+    credentials
+        .roles_anywhere
+        .as_ref()
+        .map_or(Ok(()), check_roles_anywhere)
+}
+
+fn check_web_identity(own: &WebIdentity) -> Result<(), FieldError> {
+    const AUDIENCE: &str = "spec.credentials.webIdentity.audience";
+    RoleArn::parse(&own.role_arn).map_err(at("spec.credentials.webIdentity.roleArn"))?;
+    if own.audience.is_empty() {
+        // The API server would put its own in its place, and so make a token for itself.
+        return Err(FieldError::new(
+            AUDIENCE,
+            &"it is empty: write one that IAM's OIDC provider has, such as sts.amazonaws.com",
+        ));
+    }
+    name::check_service_account_name(&own.service_account_ref.name)
+        .map_err(at("spec.credentials.webIdentity.serviceAccountRef.name"))
+}
+
+fn check_roles_anywhere(own: &RolesAnywhere) -> Result<(), FieldError> {
+    const ANCHOR: &str = "spec.credentials.rolesAnywhere.trustAnchorArn";
+    const PROFILE: &str = "spec.credentials.rolesAnywhere.profileArn";
+    const SECRET: &str = "spec.credentials.rolesAnywhere.certificateSecretRef.name";
+    let anchor = RolesAnywhereArn::parse(&own.trust_anchor_arn, Resource::TrustAnchor);
+    let anchor = anchor.map_err(at(ANCHOR))?;
+    let profile = RolesAnywhereArn::parse(&own.profile_arn, Resource::Profile);
+    if profile.map_err(at(PROFILE))? != anchor {
+        let problem = format!(
+            "it is of another region than the trust anchor: name a profile of {}",
+            anchor.region
+        );
+        return Err(FieldError::new(PROFILE, &problem));
+    }
+    RoleArn::parse(&own.role_arn).map_err(at("spec.credentials.rolesAnywhere.roleArn"))?;
+    name::check_secret_name(&own.certificate_secret_ref.name).map_err(at(SECRET))
 }
 
 fn check_session(session: &SessionTemplate, cluster: &str) -> Result<(), FieldError> {
@@ -176,6 +233,66 @@ mod tests {
             assert!(message.starts_with(start), "{field}: {value}: {message}");
             assert!(!message.contains("secret@"), "{message}");
         }
+    }
+
+    #[test]
+    fn every_field_of_a_role_of_its_own_is_named() {
+        const ANCHOR: &str = "arn:aws:rolesanywhere:us-east-1:111122223333:trust-anchor/a-1";
+        const PROFILE: &str = "arn:aws:rolesanywhere:us-east-1:111122223333:profile/b-2";
+        const ROLE: &str = "arn:aws:iam::111122223333:role/alter";
+        let token = |role: &str, audience: &str, account: &str| json!({"webIdentity": {"roleArn": role, "audience": audience, "serviceAccountRef": {"name": account}}});
+        let certificate = |anchor: &str, profile: &str, role: &str, secret: &str| json!({"rolesAnywhere": {"trustAnchorArn": anchor, "profileArn": profile, "roleArn": role, "certificateSecretRef": {"name": secret}}});
+        for good in [
+            token(ROLE, "sts.amazonaws.com", "alter-operator"),
+            json!({"webIdentity": {"roleArn": ROLE, "serviceAccountRef": {"name": "a.b"}}}),
+            certificate(ANCHOR, PROFILE, ROLE, "certificate"),
+        ] {
+            assert_eq!(check("credentials", &good, ""), Ok(()));
+        }
+        for (value, start) in [
+            (token("x", "a", "b"), "webIdentity.roleArn: "),
+            (token(ROLE, "", "b"), "webIdentity.audience: it is empty"),
+            (
+                token(ROLE, "a", "B"),
+                "webIdentity.serviceAccountRef.name: ",
+            ),
+            (
+                certificate(PROFILE, PROFILE, ROLE, "a"),
+                "rolesAnywhere.trustAnchorArn: ",
+            ),
+            (
+                certificate(ANCHOR, ANCHOR, ROLE, "a"),
+                "rolesAnywhere.profileArn: ",
+            ),
+            (
+                certificate(
+                    ANCHOR,
+                    &PROFILE.replace("us-east-1", "eu-west-1"),
+                    ROLE,
+                    "a",
+                ),
+                "rolesAnywhere.profileArn: it is of another region than the trust anchor: name a profile of us-east-1",
+            ),
+            (
+                certificate(ANCHOR, PROFILE, "x", "a"),
+                "rolesAnywhere.roleArn: ",
+            ),
+            (
+                certificate(ANCHOR, PROFILE, ROLE, "a..b"),
+                "rolesAnywhere.certificateSecretRef.name: ",
+            ),
+        ] {
+            let message = check("credentials", &value, "").unwrap_err();
+            let start = format!("spec.credentials.{start}");
+            assert!(message.starts_with(&start), "{value}: {message}");
+        }
+        let endpoint = json!({"rolesanywhere": "ftp://a.example"});
+        let message = check("endpoints", &endpoint, "").unwrap_err();
+        assert!(
+            message.starts_with("spec.endpoints.rolesanywhere: \"ftp://a.example\" is no http")
+                && message.ends_with("https://rolesanywhere.us-east-1.amazonaws.com"),
+            "{message}"
+        );
     }
 
     #[test]
