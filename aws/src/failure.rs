@@ -99,12 +99,12 @@ impl Failure {
         }
     }
 
-    fn timeout(asked: &Asked<'_>) -> Self {
+    pub(crate) fn timeout(asked: &Asked<'_>) -> Self {
         let what = format!("{} did not answer in time", asked.place);
         Self::unanswered(Dispatch::Timeout, what, asked)
     }
 
-    fn unanswered(dispatch: Dispatch, what: String, asked: &Asked<'_>) -> Self {
+    pub(crate) fn unanswered(dispatch: Dispatch, what: String, asked: &Asked<'_>) -> Self {
         Self {
             class: classify(Cause::Dispatch(dispatch)),
             code: None,
@@ -113,17 +113,23 @@ impl Failure {
         }
     }
 
-    fn answered(status: u16, code: Option<&str>, message: Option<&str>, asked: &Asked<'_>) -> Self {
+    pub(crate) fn answered(
+        status: u16,
+        code: Option<&str>,
+        message: Option<&str>,
+        asked: &Asked<'_>,
+    ) -> Self {
         let class = classify(Cause::Answer { status, code });
         let Some(code) = code else {
             return Self {
                 class,
                 code: None,
                 what: format!(
-                    "{} answered HTTP {status} in a form that is not STS's",
-                    asked.place
+                    "{} answered HTTP {status} in a form that is not {}'s",
+                    asked.place,
+                    asked.by.service().0
                 ),
-                mend: mend::foreign().to_owned(),
+                mend: mend::foreign(asked.by),
             };
         };
         let (code, message) = (shown(code), shown(message.unwrap_or("no message")));
@@ -184,7 +190,7 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 }
 
 /// The error at the end of the chain, which names the fault itself.
-fn innermost(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     sources(error)
         .last()
         .map_or(String::new(), |error| shown(&error.to_string()))

@@ -1,6 +1,7 @@
 //! STS through the AWS SDK: source credentials, role sessions, and what each failure means.
 
 pub mod classify;
+pub mod entry;
 pub mod failure;
 mod mend;
 pub mod request;
@@ -8,9 +9,12 @@ pub mod source;
 pub mod sts;
 #[cfg(feature = "test-sts")]
 pub mod test_sts;
+pub mod web_identity;
 
 pub use classify::Class;
+pub use entry::{Entry, EntryError};
 pub use failure::{Failure, StsError};
 pub use request::RoleRequest;
 pub use source::Source;
 pub use sts::{Assumed, Caller, Settings, Sts};
+pub use web_identity::WebIdentity;

@@ -12,8 +12,33 @@ pub(crate) struct Asked<'a> {
     pub(crate) place: &'a str,
     /// The role session that was asked for; absent for `GetCallerIdentity`.
     pub(crate) request: Option<&'a RoleRequest>,
-    /// Whether the source is the operator's own default chain, and not an access key.
-    pub(crate) ambient: bool,
+    /// What the caller shows.
+    pub(crate) by: By,
+}
+
+/// What the caller shows to AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Credentials of the component's own default chain.
+    Ambient,
+    /// An access key out of a Secret.
+    AccessKey,
+    /// A session of the identity's own role.
+    Session,
+    /// A token of a service account, to enter that role.
+    Token,
+    /// A certificate, to enter that role.
+    Certificate,
+}
+
+impl By {
+    /// Who answers, and the field with its URL.
+    pub(crate) const fn service(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Certificate => ("Roles Anywhere", "endpoints.rolesanywhere"),
+            _ => ("STS", "endpoints.sts"),
+        }
+    }
 }
 
 pub(crate) fn answered(class: Class, code: &str, message: &str, asked: &Asked<'_>) -> String {
@@ -23,11 +48,24 @@ pub(crate) fn answered(class: Class, code: &str, message: &str, asked: &Asked<'_
                 .to_owned()
         }
         Class::Transient => "Alter asks again by itself".to_owned(),
-        Class::Denied => denied(message, asked),
+        Class::Denied => match asked.by {
+            By::Token => TOKEN_DENIED.to_owned(),
+            By::Certificate => CERTIFICATE_DENIED.to_owned(),
+            By::Ambient | By::AccessKey | By::Session => denied(message, asked),
+        },
         Class::SourceRejected => rejected(code, message, asked).to_owned(),
-        Class::InvalidInput => invalid(code, message).to_owned(),
+        Class::InvalidInput => invalid(code, message, asked.by).to_owned(),
     }
 }
+
+const TOKEN_DENIED: &str = "allow sts:AssumeRoleWithWebIdentity in the role's trust policy for the \
+                            cluster's issuer and the subject and audience of the service account's token";
+const TOKEN_REJECTED: &str = "make the cluster's issuer an OIDC provider of the role's account in IAM, with \
+                              the token's audience, and see that AWS reaches the issuer's keys";
+const CERTIFICATE_DENIED: &str = "check that the trust anchor trusts the certificate's CA, that anchor and \
+                                  profile are enabled and the profile names the role, and that the role's \
+                                  trust policy allows rolesanywhere.amazonaws.com sts:AssumeRole, \
+                                  sts:TagSession and sts:SetSourceIdentity";
 
 fn denied(message: &str, asked: &Asked<'_>) -> String {
     let Some(request) = asked.request else {
@@ -69,23 +107,31 @@ fn rejected(code: &str, message: &str, asked: &Asked<'_>) -> &'static str {
     if is_clock(code, message) {
         return "set the clock of the operator's node: it differs from AWS's";
     }
-    match (code, asked.ambient) {
+    match (code, asked.by) {
         ("OptInRequired" | "OptInRequiredException", _) => {
             "enable the region for the account, or set another region on the AwsIdentity"
         }
-        ("SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature", false) => {
-            "write the access key id and the secret of one and the same key into the Secret"
-        }
-        (_, false) => "write an access key that is active into the identity's Secret",
-        (_, true) => {
+        (
+            "SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature",
+            By::AccessKey,
+        ) => "write the access key id and the secret of one and the same key into the Secret",
+        (_, By::AccessKey) => "write an access key that is active into the identity's Secret",
+        (_, By::Ambient) => {
             "check what gives the operator its credentials: its service account's role, its \
              EKS Pod Identity association, or its instance profile"
         }
+        (_, By::Session) => {
+            "Alter enters the identity's role anew by itself; if this stays, see that the role is still there"
+        }
+        (_, By::Token) => TOKEN_REJECTED,
+        (_, By::Certificate) => CERTIFICATE_DENIED,
     }
 }
 
-fn invalid(code: &str, message: &str) -> &'static str {
-    if message.contains("role chaining") {
+fn invalid(code: &str, message: &str, by: By) -> &'static str {
+    if by == By::Certificate {
+        "correct trustAnchorArn, profileArn or roleArn of the AwsIdentity, and see that the profile names the role"
+    } else if message.contains("role chaining") {
         "set durationSeconds to at most 3600: the identity itself is a role's session"
     } else if message.contains("MaxSessionDuration") {
         "lower durationSeconds, or raise the role's maximum session duration"
@@ -99,8 +145,11 @@ fn invalid(code: &str, message: &str) -> &'static str {
     }
 }
 
-pub(crate) const fn foreign() -> &'static str {
-    "check that endpoints.sts of the AwsIdentity is STS, and that no proxy answers in its place"
+pub(crate) fn foreign(by: By) -> String {
+    let (service, field) = by.service();
+    format!(
+        "check that {field} of the AwsIdentity is {service}, and that no proxy answers in its place"
+    )
 }
 
 pub(crate) fn unanswered(dispatch: Dispatch, asked: &Asked<'_>) -> String {
@@ -111,8 +160,11 @@ pub(crate) fn unanswered(dispatch: Dispatch, asked: &Asked<'_>) -> String {
                 "check that the operator's pods reach {place}: DNS, network policies, firewalls"
             )
         }
-        Dispatch::Unreadable => foreign().to_owned(),
-        Dispatch::Request => "correct region or endpoints.sts of the AwsIdentity".to_owned(),
+        Dispatch::Unreadable => foreign(asked.by),
+        Dispatch::Request => {
+            let (_, field) = asked.by.service();
+            format!("correct region or {field} of the AwsIdentity")
+        }
     }
 }
 
@@ -132,7 +184,7 @@ pub(crate) fn source(class: Class, code: Option<&str>, asked: &Asked<'_>) -> Str
         (_, Some(code)) => rejected(code, "", asked).to_owned(),
         (_, None) => {
             "give the operator's service account a role (IRSA or EKS Pod Identity), or use \
-                      credentials.accessKey on the AwsIdentity"
+                      another source of credentials on the AwsIdentity"
                 .to_owned()
         }
     }
@@ -157,7 +209,7 @@ mod tests {
         Asked {
             place: "STS in us-east-1",
             request: Some(request),
-            ambient: false,
+            by: By::AccessKey,
         }
     }
 
@@ -257,5 +309,27 @@ mod tests {
             let text = mend(class, code, message);
             assert!(text.contains(word), "{code}: {text}");
         }
+    }
+
+    #[test]
+    fn each_way_in_has_its_own_mend() {
+        for (by, class, word) in [
+            (By::Token, Class::Denied, "sts:AssumeRoleWithWebIdentity"),
+            (By::Token, Class::SourceRejected, "OIDC provider"),
+            (By::Certificate, Class::Denied, "trust anchor"),
+            (By::Certificate, Class::SourceRejected, "trust anchor"),
+            (By::Certificate, Class::InvalidInput, "profileArn"),
+            (By::Session, Class::SourceRejected, "by itself"),
+        ] {
+            let asked = Asked {
+                place: "STS in us-east-1",
+                request: None,
+                by,
+            };
+            let text = answered(class, "Code", "", &asked);
+            assert!(text.contains(word), "{by:?} {class:?}: {text}");
+        }
+        assert!(foreign(By::Certificate).contains("endpoints.rolesanywhere"));
+        assert!(foreign(By::Session).contains("endpoints.sts"));
     }
 }

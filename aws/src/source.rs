@@ -1,6 +1,7 @@
 //! Where Alter's own credentials come from.
 
-use alter_protocol::session::SecretText;
+use crate::mend::By;
+use alter_protocol::{Session, session::SecretText};
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sts::config::Region;
@@ -20,6 +21,9 @@ pub enum Source {
         /// Of temporary credentials alone.
         session_token: Option<SecretText>,
     },
+    /// A session of the identity's own role, which was entered by a token or a certificate. Whoever entered
+    /// it does so again before it expires.
+    Session(Session),
 }
 
 impl std::fmt::Debug for Source {
@@ -30,11 +34,20 @@ impl std::fmt::Debug for Source {
                 .debug_struct("AccessKey")
                 .field("access_key_id", access_key_id)
                 .finish_non_exhaustive(),
+            Self::Session(session) => f.debug_tuple("Session").field(session).finish(),
         }
     }
 }
 
 impl Source {
+    pub(crate) const fn by(&self) -> By {
+        match self {
+            Self::Ambient => By::Ambient,
+            Self::AccessKey { .. } => By::AccessKey,
+            Self::Session(_) => By::Session,
+        }
+    }
+
     /// The SDK's provider. Reads the environment, and calls nobody yet.
     pub(crate) async fn provider(self, region: Region) -> SharedCredentialsProvider {
         match self {
@@ -50,6 +63,13 @@ impl Source {
                 access_key_id,
                 secret_access_key.as_str(),
                 session_token.map(|token| token.to_string()),
+                None,
+                "alter",
+            )),
+            Self::Session(session) => SharedCredentialsProvider::new(Credentials::new(
+                session.access_key_id,
+                session.secret_access_key.as_str(),
+                Some(session.session_token.to_string()),
                 None,
                 "alter",
             )),

@@ -2,7 +2,7 @@
 
 use crate::{
     failure::{Failure, StsError},
-    mend::Asked,
+    mend::{Asked, By},
     request::RoleRequest,
     source::Source,
 };
@@ -12,7 +12,7 @@ use aws_sdk_sts::{
     Client,
     config::{BehaviorVersion, Config, Region, retry::RetryConfig, timeout::TimeoutConfig},
     operation::assume_role::AssumeRoleOutput,
-    types::Tag,
+    types::{AssumedRoleUser, Credentials, Tag},
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -20,16 +20,16 @@ use zeroize::Zeroizing;
 
 /// How long each part of a call may take.
 #[derive(Clone, Copy, Debug)]
-struct Limits {
+pub(crate) struct Limits {
     /// TCP and TLS.
-    connect: Duration,
+    pub(crate) connect: Duration,
     /// From the request to the first byte of the answer.
-    read: Duration,
+    pub(crate) read: Duration,
     /// The whole call, with getting the source credentials.
-    whole: Duration,
+    pub(crate) whole: Duration,
 }
 
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     connect: Duration::from_secs(3),
     read: Duration::from_secs(10),
     whole: Duration::from_secs(25),
@@ -51,7 +51,7 @@ pub struct Settings {
 pub struct Sts {
     client: Client,
     place: String,
-    ambient: bool,
+    by: By,
 }
 
 /// Who AWS says the caller is.
@@ -83,38 +83,10 @@ impl Sts {
 
     async fn with_limits(settings: Settings, limits: Limits) -> Self {
         let region = Region::new(settings.region);
-        let ambient = matches!(settings.source, Source::Ambient);
+        let by = settings.source.by();
         let provider = settings.source.provider(region.clone()).await;
-        Self::with_provider(region, settings.endpoint, ambient, provider, limits)
-    }
-
-    fn with_provider(
-        region: Region,
-        endpoint: Option<String>,
-        ambient: bool,
-        provider: SharedCredentialsProvider,
-        limits: Limits,
-    ) -> Self {
-        let place = endpoint
-            .clone()
-            .unwrap_or_else(|| format!("STS in {region}"));
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(limits.connect)
-            .read_timeout(limits.read)
-            .operation_timeout(limits.whole)
-            .build();
-        let mut config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(region)
-            .credentials_provider(provider)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts);
-        config.set_endpoint_url(endpoint);
-        Self {
-            client: Client::from_conf(config.build()),
-            place,
-            ambient,
-        }
+        let (client, place) = client(region, settings.endpoint, Some(provider), limits);
+        Self { client, place, by }
     }
 
     /// `sts:GetCallerIdentity`, which AWS allows every caller it knows.
@@ -161,15 +133,48 @@ impl Sts {
         Asked {
             place: &self.place,
             request,
-            ambient: self.ambient,
+            by: self.by,
         }
     }
 }
 
+/// The SDK's client, without credentials for calls that nobody signs; and whom it asks, as people name it.
+pub(crate) fn client(
+    region: Region,
+    endpoint: Option<String>,
+    provider: Option<SharedCredentialsProvider>,
+    limits: Limits,
+) -> (Client, String) {
+    let place = endpoint
+        .clone()
+        .unwrap_or_else(|| format!("STS in {region}"));
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(limits.connect)
+        .read_timeout(limits.read)
+        .operation_timeout(limits.whole)
+        .build();
+    let mut config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts);
+    config.set_endpoint_url(endpoint);
+    config.set_credentials_provider(provider);
+    (Client::from_conf(config.build()), place)
+}
+
 /// Takes the session out of STS's answer; the error names what lacks.
 fn assumed(output: AssumeRoleOutput) -> Result<Assumed, &'static str> {
-    let credentials = output.credentials.ok_or("Credentials")?;
-    let user = output.assumed_role_user.ok_or("AssumedRoleUser")?;
+    session(output.credentials, output.assumed_role_user)
+}
+
+/// A session out of the parts of an answer of STS; the error names what lacks.
+pub(crate) fn session(
+    credentials: Option<Credentials>,
+    user: Option<AssumedRoleUser>,
+) -> Result<Assumed, &'static str> {
+    let credentials = credentials.ok_or("Credentials")?;
+    let user = user.ok_or("AssumedRoleUser")?;
     let expiration = credentials.expiration;
     let nanoseconds = i32::try_from(expiration.subsec_nanos()).map_err(|_| "Expiration")?;
     Ok(Assumed {
