@@ -67,6 +67,12 @@ pub enum TemplateError {
     Tag(#[from] TagError),
 }
 
+/// The session name under which an identity enters a role of its own.
+#[must_use]
+pub fn own_session_name(identity: &str) -> String {
+    shorten(format!("alter.{identity}"))
+}
+
 /// A session name of at most 64 characters.
 pub fn session_name(template: &str, values: Values<'_>) -> Result<String, TemplateError> {
     let text = shorten(expand(template, values)?);

@@ -10,6 +10,14 @@ const VALUES: Values<'_> = Values {
 };
 
 #[test]
+fn an_identity_has_a_session_name_of_its_own() {
+    assert_eq!(own_session_name("default"), "alter.default");
+    let long = own_session_name(&"x".repeat(253));
+    assert_eq!(name::check_session_name(&long), Ok(()));
+    assert_ne!(long, own_session_name(&"x".repeat(252)));
+}
+
+#[test]
 fn placeholders_stand_for_what_they_name() {
     assert_eq!(
         session_name(DEFAULT_SESSION_NAME, VALUES).unwrap(),
