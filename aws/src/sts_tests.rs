@@ -270,7 +270,8 @@ async fn ambient_takes_a_key_of_the_environment() {
 async fn ambient_takes_a_web_identity() {
     let server = TestSts::start(|_| Answer::Success).await.unwrap();
     let said = web_identity(&server);
-    assert!(said.contains("caller arn:aws:iam::"), "{said}");
+    let session = "caller arn:aws:sts::111122223333:assumed-role/alter/";
+    assert!(said.contains(session), "{said}");
     let calls = server.calls();
     assert_eq!(calls[0].action, "AssumeRoleWithWebIdentity");
     assert_eq!(calls[1].access_key_id, "ASIATEST0");

@@ -40,6 +40,8 @@ impl Call {
 pub enum Answer {
     /// As STS answers what it allows: a session named after the call's index, or the caller.
     Success,
+    /// [`Answer::Success`] with a session that ends then, in RFC 3339.
+    Until(String),
     /// An error in STS's form.
     Error(u16, &'static str, &'static str),
     /// Any status and body.
@@ -122,7 +124,7 @@ fn lock(calls: &Mutex<Vec<Call>>) -> MutexGuard<'_, Vec<Call>> {
 
 async fn answer(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
     let parameters: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
-    let call = {
+    let (call, signer) = {
         let mut calls = lock(&server.calls);
         let call = Call {
             action: parameters.get("Action").cloned().unwrap_or_default(),
@@ -130,11 +132,14 @@ async fn answer(State(server): State<Server>, headers: HeaderMap, body: Bytes) -
             access_key_id: signer(&headers).unwrap_or_default(),
             index: calls.len(),
         };
+        let signer = caller(&call, &calls);
         calls.push(call.clone());
-        call
+        (call, signer)
     };
+    let success = |until: &str| xml(200, success(&call, &signer, until));
     match (server.script)(&call) {
-        Answer::Success => xml(200, success(&call)),
+        Answer::Success => success(LATE),
+        Answer::Until(until) => success(&until),
         Answer::Error(status, code, message) => xml(
             status,
             format!(
@@ -147,7 +152,7 @@ async fn answer(State(server): State<Server>, headers: HeaderMap, body: Bytes) -
         Answer::Held(semaphore) => {
             let permit = semaphore.acquire().await;
             drop(permit);
-            xml(200, success(&call))
+            success(LATE)
         }
     }
 }
@@ -161,25 +166,44 @@ fn signer(headers: &HeaderMap) -> Option<String> {
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
-fn success(call: &Call) -> String {
+/// When sessions end of which nothing else is said.
+const LATE: &str = "2099-01-01T00:00:00Z";
+
+/// The ARN of who signed: the user, or the session that an earlier call gave.
+fn caller(call: &Call, earlier: &[Call]) -> String {
+    let index = call.access_key_id.strip_prefix("ASIATEST");
+    let gave = index
+        .and_then(|index| index.parse::<usize>().ok())
+        .and_then(|index| earlier.get(index));
+    gave.map_or_else(
+        || "arn:aws:iam::111122223333:user/alter".to_owned(),
+        assumed_role,
+    )
+}
+
+fn assumed_role(call: &Call) -> String {
+    let role = call.parameter("RoleArn").unwrap_or_default();
+    let role = role.rsplit('/').next().unwrap_or_default();
+    let session = call.parameter("RoleSessionName").unwrap_or_default();
+    format!("arn:aws:sts::111122223333:assumed-role/{role}/{session}")
+}
+
+fn success(call: &Call, caller: &str, until: &str) -> String {
     let (action, index) = (&call.action, call.index);
     let credentials = format!(
         "<Credentials><AccessKeyId>ASIATEST{index}</AccessKeyId>\
          <SecretAccessKey>secret-{index}</SecretAccessKey><SessionToken>token-{index}</SessionToken>\
-         <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>"
+         <Expiration>{until}</Expiration></Credentials>"
     );
-    let role = call.parameter("RoleArn").unwrap_or_default();
-    let role = role.rsplit('/').next().unwrap_or_default();
     let session = call.parameter("RoleSessionName").unwrap_or_default();
     let user = format!(
         "<AssumedRoleUser><AssumedRoleId>AROATEST:{session}</AssumedRoleId>\
-         <Arn>arn:aws:sts::111122223333:assumed-role/{role}/{session}</Arn></AssumedRoleUser>"
+         <Arn>{}</Arn></AssumedRoleUser>",
+        assumed_role(call)
     );
     let result = match action.as_str() {
         "GetCallerIdentity" => {
-            "<Arn>arn:aws:iam::111122223333:user/alter</Arn><UserId>AIDATEST</UserId>\
-                                <Account>111122223333</Account>"
-                .to_owned()
+            format!("<Arn>{caller}</Arn><UserId>AIDATEST</UserId><Account>111122223333</Account>")
         }
         _ => credentials + &user,
     };

@@ -19,7 +19,7 @@ impl AwsIdentitySpec {
         let tagged = !grant.tags.is_empty()
             || session
                 .and_then(|own| own.tags.as_ref())
-                .is_some_and(|tags| tags.enabled);
+                .is_some_and(|tags| tags.enabled || !tags.values.is_empty());
         let external_id =
             grant.external_id.is_some() || session.is_some_and(|own| own.external_id.is_some());
         let source_identity =
@@ -80,6 +80,7 @@ mod tests {
         for (session, grant) in [
             (json!({}), json!({"tags": {"team": "a"}})),
             (json!({"tags": {"enabled": true}}), json!({})),
+            (json!({"tags": {"values": {"team": "a"}}}), json!({})),
             (json!({}), json!({"externalId": "a-b"})),
             (json!({"externalId": "{namespace}"}), json!({})),
         ] {

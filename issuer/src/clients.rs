@@ -1,88 +1,40 @@
 //! The clients of STS, one an identity, and the source credentials in them.
 
-use crate::{Options, bucket::Bucket, error::IssueError, secret::Secrets};
-use alter_aws::{Settings, Source, Sts};
-use alter_crds::{AwsIdentity, identity::Credentials};
-use kube::ResourceExt;
+use crate::{
+    Options,
+    bucket::Bucket,
+    calls::Caller,
+    clock,
+    error::IssueError,
+    metrics::{Metrics, Operation},
+    secret::Secrets,
+    slot::{Connection, Slot},
+    target::{OwnRole, Target, Way},
+    term::Term,
+    token::Tokens,
+};
+use alter_aws::{Assumed, Entry, EntryError, Settings, Source, Sts};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// What of an identity decides how STS is asked.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) identity: String,
-    region: String,
-    endpoint: Option<String>,
-    credentials: Credentials,
-}
-
-impl Target {
-    pub(crate) fn of(identity: &AwsIdentity) -> Self {
-        let spec = &identity.spec;
-        Self {
-            identity: identity.name_any(),
-            region: spec.region.clone(),
-            endpoint: spec.endpoints.as_ref().and_then(|own| own.sts.clone()),
-            credentials: spec.credentials.clone(),
-        }
-    }
-
-    /// The name of the Secret with the access key; nothing for the ambient chain.
-    fn secret(&self) -> Result<Option<&str>, IssueError> {
-        match &self.credentials {
-            Credentials {
-                access_key: Some(key),
-                ..
-            } => Ok(Some(&key.secret_ref.name)),
-            Credentials {
-                ambient: Some(_), ..
-            } => Ok(None),
-            Credentials { .. } => Err(IssueError::NoSource {
-                identity: self.identity.clone(),
-            }),
-        }
-    }
-}
-
-/// A client, and of what it was made.
-#[derive(Clone)]
-pub(crate) struct Connection {
-    pub(crate) sts: Sts,
-    target: Target,
-    /// Of the Secret; none for the ambient chain.
-    version: Option<String>,
-}
-
-/// An identity's place: its budget, and the client while there is one.
-pub(crate) struct Slot {
-    pub(crate) bucket: Arc<Bucket>,
-    // Held while a client is made, so that many grants read a Secret once.
-    connection: tokio::sync::Mutex<Option<Connection>>,
-}
-
-impl Slot {
-    fn new(bucket: Arc<Bucket>) -> Arc<Self> {
-        Arc::new(Self {
-            bucket,
-            connection: tokio::sync::Mutex::new(None),
-        })
-    }
-}
-
-/// Every identity's slot.
+/// Every identity's slot, and what its credentials are read from.
 pub(crate) struct Clients {
     secrets: Secrets,
+    tokens: Tokens,
+    metrics: Metrics,
     rate: f64,
     burst: u32,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
 }
 
 impl Clients {
-    pub(crate) fn new(client: kube::Client, options: &Options) -> Self {
+    pub(crate) fn new(client: kube::Client, options: &Options, metrics: Metrics) -> Self {
         Self {
-            secrets: Secrets::new(client, &options.namespace),
+            secrets: Secrets::new(client.clone(), &options.namespace),
+            tokens: Tokens::new(client, &options.namespace),
+            metrics,
             rate: options.rate,
             burst: options.burst,
             slots: Mutex::default(),
@@ -95,38 +47,60 @@ impl Clients {
         slots.entry(identity.to_owned()).or_insert_with(new).clone()
     }
 
-    /// The client at hand, or a new one.
+    /// Who calls for an identity.
+    pub(crate) fn caller<'a>(&'a self, target: &'a Target, slot: &'a Slot) -> Caller<'a> {
+        Caller {
+            identity: &target.identity,
+            bucket: &slot.bucket,
+            metrics: &self.metrics,
+        }
+    }
+
+    /// The client at hand while it is good, or a new one. Where a session of the identity's own role cannot
+    /// be followed by another, it is worked with to its end.
     pub(crate) async fn cached(
         &self,
         target: &Target,
         slot: &Slot,
     ) -> Result<Connection, IssueError> {
-        let mut held = slot.connection.lock().await;
-        if let Some(connection) = held.as_ref().filter(|held| held.target == *target) {
-            return Ok(connection.clone());
+        let tries = slot.tries();
+        let mut held = slot.held.lock().await;
+        if let Some(connection) = held.good(target, clock::now()) {
+            return Ok(connection);
         }
-        let (source, version) = self.read(target).await?;
-        Ok(connect(&mut held, target, source, version).await)
+        if slot.tries() != tries
+            && let Some(error) = held.failure(target)
+        {
+            return Err(error);
+        }
+        let connected = self.connect(target, slot, held.of(target)).await;
+        let failed = match slot.tried(&mut held, target, connected) {
+            Err(error) => error,
+            connected => return connected,
+        };
+        let Some(old) = held.of(target) else {
+            return Err(failed);
+        };
+        let Some(term) = old.term.and_then(|term| term.extended(clock::now())) else {
+            return Err(failed);
+        };
+        tracing::warn!(identity = target.identity, error = %failed, "the identity's session is worked with a little longer");
+        old.term = Some(term);
+        Ok(old.clone())
     }
 
-    /// The client for the Secret as it now stands.
+    /// The client for the source as it now stands.
     pub(crate) async fn current(
         &self,
         target: &Target,
         slot: &Slot,
     ) -> Result<Connection, IssueError> {
-        let mut held = slot.connection.lock().await;
-        let (source, version) = self.read(target).await?;
-        if let Some(connection) = held.as_ref()
-            && connection.target == *target
-            && connection.version == version
-        {
-            return Ok(connection.clone());
-        }
-        Ok(connect(&mut held, target, source, version).await)
+        let mut held = slot.held.lock().await;
+        let connected = self.connect(target, slot, held.of(target)).await;
+        slot.tried(&mut held, target, connected)
     }
 
-    /// After AWS refused `used`: a client with another access key, where the Secret holds one by now. The
+    /// After AWS refused `used`: a client with other credentials, where the source has some by now. The
     /// ambient chain begins anew with the next call.
     pub(crate) async fn renew(
         &self,
@@ -135,11 +109,43 @@ impl Clients {
         used: &Connection,
     ) -> Result<Option<Connection>, IssueError> {
         if used.version.is_none() {
-            *slot.connection.lock().await = None;
+            slot.held.lock().await.connection = None;
             return Ok(None);
+        }
+        if used.term.is_some() {
+            let mut held = slot.held.lock().await;
+            if let Some(old) = held.connection.take_if(|own| own.version == used.version) {
+                tracing::debug!(
+                    identity = old.target.identity,
+                    "the refused session is dropped"
+                );
+            }
+            drop(held);
+            return self.cached(target, slot).await.map(Some);
         }
         let renewed = self.current(target, slot).await?;
         Ok((renewed.version != used.version).then_some(renewed))
+    }
+
+    /// Enters the identity's own role. `failed` says whose fault a refusal of AWS is.
+    pub(crate) async fn enter(
+        &self,
+        target: &Target,
+        slot: &Slot,
+        own: OwnRole<'_>,
+        entry: &Entry,
+        failed: fn(String, EntryError) -> IssueError,
+    ) -> Result<Assumed, IssueError> {
+        let caller = self.caller(target, slot);
+        let entered = match own {
+            OwnRole::ByToken(own) => {
+                let token = self.tokens.request(&target.identity, own).await?;
+                let sts = slot.unsigned(target);
+                let operation = Operation::AssumeRoleWithWebIdentity;
+                caller.once(operation, sts.enter(&token, entry)).await
+            }
+        };
+        entered.map_err(|error| failed(target.identity.clone(), error))
     }
 
     pub(crate) fn forget(&self, identity: &str) {
@@ -149,12 +155,50 @@ impl Clients {
         }
     }
 
-    async fn read(&self, target: &Target) -> Result<(Source, Option<String>), IssueError> {
-        let Some(secret) = target.secret()? else {
-            return Ok((Source::Ambient, None));
+    /// A client out of the source as it now stands; the one at hand, where the source is still the same.
+    async fn connect(
+        &self,
+        target: &Target,
+        slot: &Slot,
+        held: Option<&mut Connection>,
+    ) -> Result<Connection, IssueError> {
+        let (source, version) = match target.way()? {
+            Way::Ambient => (Source::Ambient, None),
+            Way::AccessKey(secret) => {
+                let read = self.secrets.read(&target.identity, secret).await?;
+                (read.source, Some(read.version))
+            }
+            Way::OwnRole(own) => return self.enter_own(target, slot, own).await,
         };
-        let read = self.secrets.read(&target.identity, secret).await?;
-        Ok((read.source, Some(read.version)))
+        match held.filter(|held| held.version == version) {
+            Some(held) => Ok(held.clone()),
+            None => Ok(connection(target, source, version, None).await),
+        }
+    }
+
+    /// A client with a new session of the identity's own role.
+    async fn enter_own(
+        &self,
+        target: &Target,
+        slot: &Slot,
+        own: OwnRole<'_>,
+    ) -> Result<Connection, IssueError> {
+        let failed = |identity, source| IssueError::Source { identity, source };
+        let entry = target.entry(own);
+        let entered = self.enter(target, slot, own, &entry, failed).await?;
+        let session = entered.session;
+        let (version, term) = (
+            session.access_key_id.clone(),
+            Term::new(clock::now(), session.expiration),
+        );
+        tracing::info!(
+            identity = target.identity,
+            access_key_id = version,
+            expiration = %session.expiration,
+            "entered the identity's own role"
+        );
+        let source = Source::Session(session);
+        Ok(connection(target, source, Some(version), Some(term)).await)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Slot>>> {
@@ -162,21 +206,21 @@ impl Clients {
     }
 }
 
-async fn connect(
-    held: &mut Option<Connection>,
+async fn connection(
     target: &Target,
     source: Source,
     version: Option<String>,
+    term: Option<Term>,
 ) -> Connection {
     let settings = Settings {
         region: target.region.clone(),
         endpoint: target.endpoint.clone(),
         source,
     };
-    let connection = Connection {
+    Connection {
         sts: Sts::new(settings).await,
         target: target.clone(),
         version,
-    };
-    held.insert(connection).clone()
+        term,
+    }
 }

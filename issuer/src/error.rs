@@ -1,7 +1,7 @@
 //! Why there is no session, and when it is worth asking again.
 
 use crate::request::RequestError;
-use alter_aws::{Class, StsError};
+use alter_aws::{Class, EntryError, StsError};
 use alter_crds::{answer::InWords, condition::reason};
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ pub enum IssueError {
     Plan(#[from] RequestError),
     /// The identity names no source of credentials, which its CRD does not let through.
     #[error(
-        "AwsIdentity {identity} names no credentials: set spec.credentials.ambient or spec.credentials.accessKey"
+        "AwsIdentity {identity} names no credentials: set one of ambient, accessKey, webIdentity and rolesAnywhere under spec.credentials"
     )]
     NoSource {
         /// The identity.
@@ -84,6 +84,78 @@ pub enum IssueError {
         /// The Secret.
         name: String,
     },
+    /// The service account does not exist.
+    #[error(
+        "AwsIdentity {identity}: there is no service account {name} in namespace {namespace}: create it, or correct spec.credentials.webIdentity.serviceAccountRef"
+    )]
+    ServiceAccountMissing {
+        /// The identity.
+        identity: String,
+        /// The operator's namespace.
+        namespace: String,
+        /// The service account.
+        name: String,
+    },
+    /// The API server does not let the operator have the token.
+    #[error(
+        "AwsIdentity {identity}: the operator may not ask for a token of service account {name} in namespace {namespace} for the audience {audience:?}: add the one to the chart's value operator.webIdentity.serviceAccounts, and the other to operator.webIdentity.audiences; the API server said: {}",
+        InWords(.source)
+    )]
+    TokenForbidden {
+        /// The identity.
+        identity: String,
+        /// The operator's namespace.
+        namespace: String,
+        /// The service account.
+        name: String,
+        /// The audience.
+        audience: String,
+        /// What the API server said.
+        source: Arc<kube::Error>,
+    },
+    /// The API server failed to give the token.
+    #[error(
+        "AwsIdentity {identity}: cannot get a token of service account {name} in namespace {namespace}: {}; Alter asks again by itself",
+        InWords(.source)
+    )]
+    TokenRequest {
+        /// The identity.
+        identity: String,
+        /// The operator's namespace.
+        namespace: String,
+        /// The service account.
+        name: String,
+        /// What the API server said.
+        source: Arc<kube::Error>,
+    },
+    /// The API server did not answer in time.
+    #[error(
+        "AwsIdentity {identity}: asking for a token of service account {name} in namespace {namespace} took too long; Alter asks again by itself"
+    )]
+    TokenTimeout {
+        /// The identity.
+        identity: String,
+        /// The operator's namespace.
+        namespace: String,
+        /// The service account.
+        name: String,
+    },
+    /// The identity's own role was not entered, through which other roles are assumed.
+    #[error("AwsIdentity {identity}: {source}")]
+    Source {
+        /// The identity.
+        identity: String,
+        /// What AWS said, and what to do.
+        source: EntryError,
+    },
+    /// The identity's own role was not entered for a grant of that role.
+    #[error("AwsIdentity {identity}: {source}")]
+    Entry {
+        /// The identity.
+        identity: String,
+        /// What AWS said, and what to do.
+        source: EntryError,
+    },
     /// STS gave none.
     #[error("AwsIdentity {identity}: {source}")]
     Sts {
@@ -116,6 +188,17 @@ impl Retry {
         }
     }
 
+    const fn of(class: Class) -> Self {
+        match class {
+            Class::Throttled | Class::Transient => Self::backoff(1, 60),
+            // A new role or trust policy takes IAM some seconds to be known everywhere; a denial that stays
+            // is looked at again, since nobody tells Alter that a policy changed.
+            Class::Denied => Self::backoff(30, 300),
+            Class::SourceRejected => Self::backoff(5, 120),
+            Class::InvalidInput => Self::later(600),
+        }
+    }
+
     const fn later(seconds: u64) -> Self {
         Self::Later(Duration::from_secs(seconds))
     }
@@ -127,10 +210,17 @@ impl IssueError {
     pub fn category(&self) -> &'static str {
         match self {
             Self::Plan(_) | Self::NoSource { .. } => reason::INVALID_SPEC,
-            Self::SecretMissing { .. } | Self::SecretKey { .. } | Self::SecretForbidden { .. } => {
-                reason::SOURCE_NOT_FOUND
-            }
-            Self::SecretRead { .. } | Self::SecretTimeout { .. } => reason::UNAVAILABLE,
+            Self::SecretMissing { .. }
+            | Self::SecretKey { .. }
+            | Self::SecretForbidden { .. }
+            | Self::ServiceAccountMissing { .. }
+            | Self::TokenForbidden { .. } => reason::SOURCE_NOT_FOUND,
+            Self::SecretRead { .. }
+            | Self::SecretTimeout { .. }
+            | Self::TokenRequest { .. }
+            | Self::TokenTimeout { .. } => reason::UNAVAILABLE,
+            Self::Source { source, .. } => reason(of_source(source)),
+            Self::Entry { source, .. } => reason(source.class()),
             Self::Sts { source, .. } => reason(source.class()),
         }
     }
@@ -140,18 +230,18 @@ impl IssueError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Plan(_) | Self::NoSource { .. } => Retry::later(600),
-            Self::SecretMissing { .. } | Self::SecretKey { .. } | Self::SecretForbidden { .. } => {
-                Retry::later(60)
-            }
-            Self::SecretRead { .. } | Self::SecretTimeout { .. } => Retry::backoff(1, 60),
-            Self::Sts { source, .. } => match source.class() {
-                Class::Throttled | Class::Transient => Retry::backoff(1, 60),
-                // A new role or trust policy takes IAM some seconds to be known everywhere; a denial that
-                // stays is looked at again, since nobody tells Alter that a policy changed.
-                Class::Denied => Retry::backoff(30, 300),
-                Class::SourceRejected => Retry::backoff(5, 120),
-                Class::InvalidInput => Retry::later(600),
-            },
+            Self::SecretMissing { .. }
+            | Self::SecretKey { .. }
+            | Self::SecretForbidden { .. }
+            | Self::ServiceAccountMissing { .. }
+            | Self::TokenForbidden { .. } => Retry::later(60),
+            Self::SecretRead { .. }
+            | Self::SecretTimeout { .. }
+            | Self::TokenRequest { .. }
+            | Self::TokenTimeout { .. } => Retry::backoff(1, 60),
+            Self::Source { source, .. } => Retry::of(of_source(source)),
+            Self::Entry { source, .. } => Retry::of(source.class()),
+            Self::Sts { source, .. } => Retry::of(source.class()),
         }
     }
 
@@ -160,6 +250,14 @@ impl IssueError {
             identity: identity.to_owned(),
             source,
         }
+    }
+}
+
+/// What denies or refuses the identity's own role is, for a grant of another role, the source's fault.
+const fn of_source(error: &EntryError) -> Class {
+    match error.class() {
+        Class::Denied | Class::InvalidInput => Class::SourceRejected,
+        class => class,
     }
 }
 

@@ -3,31 +3,38 @@
 //! Whether a grant may have what it asks for is decided before, by `alter-policy`.
 
 mod bucket;
+mod calls;
 mod clients;
+mod clock;
 pub mod error;
 mod flight;
 pub mod lookup;
 pub mod metrics;
 pub mod request;
 mod secret;
+mod slot;
+mod target;
+mod term;
+mod token;
 
 pub use alter_aws::{Assumed as Issued, Caller};
 pub use error::{IssueError, Retry};
 pub use metrics::Metrics;
 
-use alter_aws::{Class, RoleRequest, Sts, StsError};
+use alter_aws::{Class, Entry, RoleRequest, Sts, StsError};
 use alter_crds::{AwsGrant, AwsIdentity};
-use clients::{Clients, Connection, Slot, Target};
+use clients::Clients;
 use flight::Flights;
 use kube::ResourceExt;
 use metrics::Operation;
+use slot::{Connection, Slot};
 use std::sync::Arc;
-use tokio::time::Instant;
+use target::{Target, Way};
 
 /// How an issuer is set up.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The operator's own namespace, where the Secrets with access keys are.
+    /// The operator's own namespace, where the identities' Secrets and service accounts are.
     pub namespace: String,
     /// The cluster's name in templates and tags; may be empty.
     pub cluster: String,
@@ -54,12 +61,13 @@ impl Issuer {
     /// Calls nobody yet.
     #[must_use]
     pub fn new(client: kube::Client, options: Options) -> Self {
+        let metrics = Metrics::default();
         Self {
             inner: Arc::new(Inner {
-                clients: Clients::new(client, &options),
+                clients: Clients::new(client, &options, metrics.clone()),
                 cluster: options.cluster,
                 flights: Flights::default(),
-                metrics: Metrics::default(),
+                metrics,
             }),
         }
     }
@@ -70,7 +78,7 @@ impl Issuer {
         &self.inner.metrics
     }
 
-    /// `sts:GetCallerIdentity`. Reads the identity's Secret anew, so that a missing or changed one shows.
+    /// `sts:GetCallerIdentity`. Reads the identity's source anew, so that a missing or changed one shows.
     pub async fn identify(&self, identity: &AwsIdentity) -> Result<Caller, IssueError> {
         let target = Target::of(identity);
         let slot = self.inner.clients.slot(&target.identity);
@@ -82,7 +90,8 @@ impl Issuer {
             .await
     }
 
-    /// `sts:AssumeRole` with what identity and grant ask for.
+    /// `sts:AssumeRole` with what identity and grant ask for; where the role is the identity's own, that is
+    /// entered directly.
     ///
     /// Concurrent calls for the same grant and the same input share one call. Waits for the identity's
     /// budget. A source that AWS refuses is read once more, so that a rotated key is picked up.
@@ -102,10 +111,15 @@ impl Issuer {
         let uid = grant.uid().unwrap_or_else(name);
         let key = (uid, request::digest(identity, &request));
         let (inner, target) = (self.inner.clone(), Target::of(identity));
-        self.inner
-            .flights
-            .join(key, || async move { inner.assume(&target, &request).await })
-            .await
+        let direct = identity.spec.enters_directly(&grant.spec);
+        let work = || async move {
+            if direct {
+                inner.enter(&target, &request).await
+            } else {
+                inner.assume(&target, &request).await
+            }
+        };
+        self.inner.flights.join(key, work).await
     }
 
     /// Forgets the source credentials and the client of an identity, whose Secret or spec changed. Its
@@ -127,6 +141,31 @@ impl Inner {
             .await
     }
 
+    /// Enters the identity's own role as a grant asks.
+    async fn enter(&self, target: &Target, request: &RoleRequest) -> Result<Issued, IssueError> {
+        let Way::OwnRole(own) = target.way()? else {
+            return self.assume(target, request).await;
+        };
+        // Taken apart, so that a parameter that is added is thought of in `enters_directly` too: none of those
+        // that are left out here is set.
+        let RoleRequest {
+            role_arn,
+            session_name,
+            duration_seconds,
+            external_id: _,
+            source_identity: _,
+            tags: _,
+        } = request;
+        let entry = Entry {
+            role_arn: role_arn.clone(),
+            session_name: session_name.clone(),
+            duration_seconds: Some(*duration_seconds),
+        };
+        let slot = self.clients.slot(&target.identity);
+        let failed = |identity, source| IssueError::Entry { identity, source };
+        self.clients.enter(target, &slot, own, &entry, failed).await
+    }
+
     /// Makes a call, and once more where AWS refused a source that has changed since.
     async fn call<T, F>(
         &self,
@@ -142,7 +181,7 @@ impl Inner {
         let failed = |source| IssueError::sts(&target.identity, source);
         let once = |connection: &Connection| {
             let call = ask(connection.sts.clone());
-            self.once(target, slot, operation, call)
+            self.clients.caller(target, slot).once(operation, call)
         };
         let error = match once(&connection).await {
             Err(error) if error.class() == Class::SourceRejected => error,
@@ -153,28 +192,9 @@ impl Inner {
         };
         tracing::info!(
             identity = target.identity,
-            "AWS refused the access key, and the Secret holds another: trying that"
+            "AWS refused the credentials, and there are others: trying those"
         );
         once(&renewed).await.map_err(failed)
-    }
-
-    /// Waits for the budget, makes one call, and counts it.
-    async fn once<T>(
-        &self,
-        target: &Target,
-        slot: &Slot,
-        operation: Operation,
-        call: impl Future<Output = Result<T, StsError>>,
-    ) -> Result<T, StsError> {
-        let asked = Instant::now();
-        slot.bucket.take().await;
-        let begun = Instant::now();
-        self.metrics.waited(&target.identity, begun - asked);
-        let answer = call.await;
-        let class = answer.as_ref().err().map(StsError::class);
-        self.metrics
-            .called(&target.identity, operation, class, begun.elapsed());
-        answer
     }
 }
 

@@ -96,7 +96,8 @@ fn usable(
     let request =
         request::plan(&identity.spec, grant, cluster).map_err(|error| error.to_string())?;
     let seconds = grant.spec.duration_seconds;
-    if caller::is_capped_below(caller, seconds) {
+    let direct = identity.spec.enters_directly(&grant.spec);
+    if !direct && caller::is_capped_below(caller, seconds) {
         return Err(format!(
             "spec.durationSeconds: {seconds} is more than the {CHAINED_SECONDS} that AWS allows where the \
              caller is itself a session ({caller}): write {CHAINED_SECONDS} or less, or use an \
@@ -269,6 +270,21 @@ mod tests {
         );
         grant.spec.duration_seconds = 3_600;
         assert!(matches!(ask(&identity, &grant), Lookup::Ready { .. }));
+    }
+
+    #[test]
+    fn the_identitys_own_role_is_entered_directly_and_has_no_cap() {
+        let (mut identity, mut grant) = (fixtures::identity(), fixtures::grant());
+        let own = serde_json::json!({"webIdentity": {
+            "roleArn": grant.spec.role_arn, "serviceAccountRef": {"name": "alter"},
+        }});
+        identity.spec.credentials = serde_json::from_value(own).unwrap();
+        let arn = "arn:aws:sts::111122223333:assumed-role/team-a-bedrock/alter.default";
+        identity.status.as_mut().unwrap().arn = Some(arn.to_owned());
+        grant.spec.duration_seconds = 43_200;
+        assert!(matches!(ask(&identity, &grant), Lookup::Ready { .. }));
+        grant.spec.role_arn.push_str("-other");
+        assert!(matches!(ask(&identity, &grant), Lookup::Invalid { .. }));
     }
 
     #[test]

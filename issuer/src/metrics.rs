@@ -21,6 +21,8 @@ pub const SUCCESS: &str = "Success";
 pub enum Operation {
     /// Issues a session.
     AssumeRole,
+    /// Enters the identity's own role by a token.
+    AssumeRoleWithWebIdentity,
     /// Issues none.
     GetCallerIdentity,
 }

@@ -77,9 +77,12 @@ pub fn plan(
         }
         (None, None) => None,
     };
+    // Roles Anywhere sets one, the certificate's common name, which no later session can change.
+    let own_source_identity = identity.credentials.roles_anywhere.is_none();
     let source_identity = session
         .source_identity
         .as_deref()
+        .filter(|_| own_source_identity)
         .map(|template| template::source_identity(template, values))
         .transpose()
         .map_err(broken("sourceIdentity"))?;
@@ -158,6 +161,8 @@ pub fn digest(identity: &AwsIdentity, request: &RoleRequest) -> String {
         identity: &'a str,
         region: &'a str,
         endpoint: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rolesanywhere: Option<&'a str>,
         credentials: &'a alter_crds::identity::Credentials,
         role_arn: &'a str,
         session_name: &'a str,
@@ -176,10 +181,12 @@ pub fn digest(identity: &AwsIdentity, request: &RoleRequest) -> String {
         tags,
     } = request;
     let (name, spec) = (identity.name_any(), &identity.spec);
+    let endpoints = spec.endpoints.as_ref();
     let input = Input {
         identity: &name,
         region: &spec.region,
-        endpoint: spec.endpoints.as_ref().and_then(|own| own.sts.as_deref()),
+        endpoint: endpoints.and_then(|own| own.sts.as_deref()),
+        rolesanywhere: endpoints.and_then(|own| own.rolesanywhere.as_deref()),
         credentials: &spec.credentials,
         role_arn,
         session_name,

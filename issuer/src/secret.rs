@@ -1,4 +1,4 @@
-//! The Secret with an identity's access key, and what is in it. The one place that calls Kubernetes.
+//! The Secret with an identity's access key, and what is in it.
 
 use crate::error::IssueError;
 use alter_aws::Source;
@@ -9,8 +9,8 @@ use kube::{Api, Client};
 use std::{sync::Arc, time::Duration};
 use zeroize::Zeroizing;
 
-/// How long the API server may take to give the Secret.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the API server may take to give a Secret, or a token.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads Secrets of the operator's namespace, and of no other.
 pub(crate) struct Secrets {

@@ -1,6 +1,7 @@
 //! The issuer between a scripted API server and an STS on loopback.
 
 mod cluster;
+mod web_identity;
 
 use super::*;
 use alter_aws::test_sts::{Answer, Call, TestSts};

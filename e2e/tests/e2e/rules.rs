@@ -9,7 +9,10 @@ use alter_e2e::{
     wait, with_temp_namespace,
 };
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
+use kube::{
+    Api,
+    api::{ObjectMeta, PostParams},
+};
 
 #[tokio::test]
 async fn a_role_that_no_rule_names_is_denied_at_once() -> Result<(), Failure> {
@@ -133,7 +136,7 @@ async fn a_role_that_does_not_trust_us_says_so_and_others_go_on() -> Result<(), 
     .await
 }
 
-/// The key's Secret in the installation's namespace: missing, wrong, right, rotated.
+/// The key's Secret in the installation's namespace: missing, wrong, the root user's, right, gone.
 #[tokio::test]
 async fn a_rotated_access_key_is_picked_up() -> Result<(), Failure> {
     with_temp_namespace("rotation", &[], async |here| {
@@ -145,8 +148,14 @@ async fn a_rotated_access_key_is_picked_up() -> Result<(), Failure> {
         };
         kubectl::apply(SYSTEM_NAMESPACE, &create("AKIAIOSFODNN7EXAMPLE", "wrong")).await?;
         here.identity_is(false, "SourceRejected").await?;
-        // The emulator's root keys.
+        // The emulator's root keys, through which nothing is to be issued.
         kubectl::apply(SYSTEM_NAMESPACE, &create("test", "test")).await?;
+        here.identity_is(false, "RootUser").await?;
+        let secrets: Api<Secret> = Api::namespaced(here.client.clone(), SYSTEM_NAMESPACE);
+        let mut right = secrets.get(ACCESS_KEY_SECRET).await?;
+        right.metadata = ObjectMeta { name: Some(own.clone()), ..ObjectMeta::default() };
+        let replace = PostParams::default();
+        secrets.replace(&own, &replace, &right).await?;
         here.identity_is(true, "").await?;
         kubectl::run(&["delete", "secret", &own, "-n", SYSTEM_NAMESPACE]).await?;
         here.identity_is(false, "SourceNotFound").await

@@ -1,9 +1,9 @@
-//! An API server that knows one Secret.
+//! An API server that knows one Secret and one service account.
 
 use crate::{Issuer, Options};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use kube::client::Body;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -17,9 +17,25 @@ pub(super) enum Stored {
     Status(u16),
 }
 
+/// What the API server does about tokens of the service account `alter-aws`.
+#[derive(Clone, Copy)]
+pub(super) enum Account {
+    /// Gives them: `hunter-0`, `hunter-1`, …
+    Present,
+    /// Answers with that status.
+    Status(u16),
+    /// Never answers.
+    Silent,
+}
+
+const SECRET: &str = "/api/v1/namespaces/alter/secrets/alter-key";
+const TOKEN: &str = "/api/v1/namespaces/alter/serviceaccounts/alter-aws/token";
+
 pub(super) struct Cluster {
     stored: Arc<Mutex<Stored>>,
+    account: Arc<Mutex<Account>>,
     reads: Arc<AtomicUsize>,
+    tokens: Arc<Mutex<Vec<Value>>>,
     client: kube::Client,
 }
 
@@ -27,24 +43,56 @@ impl Cluster {
     pub(super) fn new(stored: Stored) -> Self {
         let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
         let stored = Arc::new(Mutex::new(stored));
+        let account = Arc::new(Mutex::new(Account::Present));
         let reads = Arc::<AtomicUsize>::default();
-        let (state, count) = (stored.clone(), reads.clone());
+        let tokens = Arc::<Mutex<Vec<Value>>>::default();
+        let (state, accounts) = (stored.clone(), account.clone());
+        let (count, given) = (reads.clone(), tokens.clone());
         tokio::spawn(async move {
+            let mut unanswered = Vec::new();
             while let Some((request, send)) = handle.next_request().await {
-                assert_eq!(
-                    request.uri().path(),
-                    "/api/v1/namespaces/alter/secrets/alter-key"
-                );
-                count.fetch_add(1, Ordering::SeqCst);
-                let stored = *state.lock().unwrap();
-                send.send_response(response(stored));
+                let method = request.method().clone();
+                match (method, request.uri().path()) {
+                    (Method::GET, SECRET) => {
+                        count.fetch_add(1, Ordering::SeqCst);
+                        let stored = *state.lock().unwrap();
+                        send.send_response(secret(stored));
+                    }
+                    (Method::POST, TOKEN) => {
+                        let account = *accounts.lock().unwrap();
+                        let body = request.into_body().collect_bytes().await.unwrap();
+                        let asked: Value = serde_json::from_slice(&body).unwrap();
+                        let index = {
+                            let mut given = given.lock().unwrap();
+                            given.push(asked["spec"].clone());
+                            given.len() - 1
+                        };
+                        match account {
+                            Account::Present => send.send_response(token(&asked, index)),
+                            Account::Status(status) => send.send_response(failure(status)),
+                            Account::Silent => unanswered.push(send),
+                        }
+                    }
+                    asked => panic!("{asked:?}"),
+                }
             }
         });
         Self {
             stored,
+            account,
             reads,
+            tokens,
             client: kube::Client::new(service, "alter"),
         }
+    }
+
+    pub(super) fn account(&self, account: Account) {
+        *self.account.lock().unwrap() = account;
+    }
+
+    /// The specs of all tokens that were asked for.
+    pub(super) fn tokens(&self) -> Vec<Value> {
+        self.tokens.lock().unwrap().clone()
     }
 
     pub(super) fn store(&self, stored: Stored) {
@@ -70,11 +118,11 @@ impl Cluster {
     }
 }
 
-fn response(stored: Stored) -> Response<Body> {
-    let (status, body) = match stored {
-        Stored::Key(version, id) => (
+fn secret(stored: Stored) -> Response<Body> {
+    match stored {
+        Stored::Key(version, id) => response(
             200,
-            json!({
+            &json!({
                 "apiVersion": "v1",
                 "kind": "Secret",
                 "metadata": {"name": "alter-key", "namespace": "alter", "resourceVersion": version},
@@ -82,18 +130,36 @@ fn response(stored: Stored) -> Response<Body> {
                 "data": {"accessKeyId": id, "secretAccessKey": "aHVudGVyMg=="},
             }),
         ),
-        Stored::Status(status) => (
-            status,
-            json!({
-                "apiVersion": "v1", "kind": "Status", "status": "Failure", "message": "as the API server says it",
-                "reason": match status { 404 => "NotFound", 403 => "Forbidden", _ => "InternalError" },
-                "code": status,
-            }),
-        ),
+        Stored::Status(status) => failure(status),
+    }
+}
+
+fn token(asked: &Value, index: usize) -> Response<Body> {
+    let mut answer = asked.clone();
+    answer["status"] =
+        json!({"token": format!("hunter-{index}"), "expirationTimestamp": "2099-01-01T00:00:00Z"});
+    response(201, &answer)
+}
+
+fn failure(status: u16) -> Response<Body> {
+    let reason = match status {
+        404 => "NotFound",
+        403 => "Forbidden",
+        _ => "InternalError",
     };
+    response(
+        status,
+        &json!({
+            "apiVersion": "v1", "kind": "Status", "status": "Failure",
+            "message": "as the API server says it", "reason": reason, "code": status,
+        }),
+    )
+}
+
+fn response(status: u16, body: &Value) -> Response<Body> {
     Response::builder()
         .status(status)
-        .body(Body::from(serde_json::to_vec(&body).unwrap()))
+        .body(Body::from(serde_json::to_vec(body).unwrap()))
         .unwrap()
 }
 

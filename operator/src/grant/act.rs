@@ -27,6 +27,13 @@ const WRITE_RETRY: Retry = Retry::Backoff {
     max: Duration::from_mins(1),
 };
 
+/// What says more about the identity than about the grant.
+const OF_THE_SOURCE: [&str; 3] = [
+    reason::SOURCE_REJECTED,
+    reason::SOURCE_NOT_FOUND,
+    reason::INVALID_CERTIFICATE,
+];
+
 /// What came of a plan: how things stand now.
 pub(crate) struct Outcome {
     pub(crate) plan: Plan,
@@ -145,7 +152,7 @@ impl<S: Sessions> Act<'_, S> {
         let answer = self.context.sessions.issue(identity, self.grant).await;
         drop(turn);
         let issued = answer.map_err(|error| {
-            if error.category() == reason::SOURCE_REJECTED {
+            if OF_THE_SOURCE.contains(&error.category()) {
                 self.recheck(identity);
             }
             NoSession::Failed(error.category(), error.to_string(), error.retry())

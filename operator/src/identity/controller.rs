@@ -37,7 +37,7 @@ pub(crate) struct Feeds<R, L> {
     pub rechecks: R,
     /// An item whenever this process begins to lead.
     pub led: L,
-    /// The operator's own namespace, where the access keys are.
+    /// The operator's own namespace, where the identities' Secrets are.
     pub namespace: String,
 }
 
@@ -51,11 +51,11 @@ pub(crate) async fn run<S: Sessions>(
     shutdown: CancellationToken,
 ) {
     let identities = identities(&context, feeds.identities);
-    let keys = changed_keys(&context, &feeds.namespace);
+    let sources = changed_sources(&context, &feeds.namespace);
     Controller::for_stream(identities, context.identities.clone())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(feeds.rechecks)
-        .reconcile_on(keys)
+        .reconcile_on(sources)
         .reconcile_all_on(feeds.led)
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(
@@ -104,8 +104,9 @@ fn identities<S: Sessions>(
         .predicate_filter(edited, PredicateConfig::default())
 }
 
-/// Identities whose access key changed: what was read of the old one is forgotten, and AWS asked anew.
-fn changed_keys<S: Sessions>(
+/// Identities whose access key or certificate changed: what was read of the old one is forgotten, and AWS
+/// asked anew.
+fn changed_sources<S: Sessions>(
     context: &Arc<Context<S>>,
     namespace: &str,
 ) -> impl Stream<Item = IdentityRef> + Send + use<S> {
@@ -115,14 +116,14 @@ fn changed_keys<S: Sessions>(
     watcher(api, paged())
         .default_backoff()
         .filter_map(move |event| {
-            let event = heard("access keys", event);
+            let event = heard("the identities' Secrets", event);
             let changed = event.map_or_else(Vec::new, |event| versions.follow(&event));
             let names: Vec<_> = changed
                 .iter()
                 .flat_map(|key| users(&context.identities, key))
                 .collect();
             for name in &names {
-                tracing::info!(identity = name, "the Secret with the access key changed");
+                tracing::info!(identity = name, "the identity's Secret changed");
                 context.sessions.forget(name);
                 context.rechecks.ask(name);
             }
@@ -136,10 +137,7 @@ fn users(identities: &Identities, secret: &str) -> Vec<String> {
     let all = identities.state();
     let using = all.iter().filter_map(|object| object.0.as_ref().ok());
     using
-        .filter(|identity| {
-            let key = identity.spec.credentials.access_key.as_ref();
-            key.is_some_and(|key| key.secret_ref.name == secret)
-        })
+        .filter(|identity| identity.spec.credentials.secret_name() == Some(secret))
         .map(ResourceExt::name_any)
         .collect()
 }

@@ -1,4 +1,5 @@
-//! Which identities' access keys changed: the versions of the Secrets in the operator's own namespace.
+//! Which identities' access keys and certificates changed: the versions of the Secrets in the operator's own
+//! namespace.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{ResourceExt, core::PartialObjectMeta, runtime::watcher::Event};

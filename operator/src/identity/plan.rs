@@ -6,7 +6,9 @@ use alter_crds::{
     AwsIdentityStatus,
     condition::{self, Finding, READY, reason},
 };
+use alter_policy::caller;
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// An answer of AWS counts for so long.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
@@ -116,10 +118,15 @@ pub(crate) fn project(
         conditions: condition::merge(&old.conditions, vec![finding], generation, now),
         account_id: caller.map(|(account, _)| account.to_owned()),
         arn: caller.map(|(_, arn)| arn.to_owned()),
+        since: caller.map(|(_, arn)| since(old, arn, now)),
         last_checked: caller.map(|_| whole_seconds(now)),
         observed_generation: generation,
     };
     match found {
+        Found::Caller { account_id, arn } if caller::is_root(arn) => {
+            let finding = finding(false, reason::ROOT_USER, root(arn));
+            status(finding, Some((account_id, arn)))
+        }
         Found::Caller { account_id, arn } => {
             let message = format!("AWS knows the operator as {arn}");
             let finding = finding(true, reason::IDENTIFIED, message);
@@ -136,6 +143,23 @@ pub(crate) fn project(
             status(finding(false, reason, (*message).to_owned()), None)
         }
     }
+}
+
+fn root(arn: &str) -> String {
+    format!(
+        "AWS knows the operator as {arn}, an account's root user, through which Alter issues nothing: make an \
+         IAM user or role for it, and delete the root user's access key"
+    )
+}
+
+/// Since when AWS knows the operator as that principal.
+fn since(old: &AwsIdentityStatus, arn: &str, now: Timestamp) -> Time {
+    let same = old
+        .arn
+        .as_ref()
+        .is_some_and(|own| caller::principal(own) == caller::principal(arn));
+    let since = old.since.clone().filter(|_| same);
+    since.unwrap_or_else(|| whole_seconds(now))
 }
 
 fn says_nothing(failure: &str) -> bool {
@@ -266,6 +290,50 @@ mod tests {
         let unready = project(&ready, Some(3), &rejected, at("04:10:00"));
         assert!(!condition::is_true(&unready.conditions, READY));
         assert_eq!((unready.arn, unready.observed_generation), (None, Some(3)));
+    }
+
+    fn caller(arn: &str) -> Found<'_> {
+        Found::Caller {
+            account_id: "1",
+            arn,
+        }
+    }
+
+    #[test]
+    fn the_root_user_issues_nothing_and_says_so() {
+        let arn = "arn:aws:iam::111122223333:root";
+        let root = project(&status(), Some(1), &caller(arn), now());
+        let ready = condition::find(&root.conditions, READY).unwrap();
+        assert_eq!(
+            (ready.status.as_str(), &*ready.reason),
+            ("False", "RootUser")
+        );
+        assert!(ready.message.contains("delete the root user's access key"));
+        assert_eq!(root.arn.as_deref(), Some(arn), "who AWS says it is");
+        let later = Input {
+            status: &root,
+            ..input(&root)
+        };
+        assert_eq!(plan(&later), Plan::Check, "no answer to rest on");
+    }
+
+    #[test]
+    fn since_is_of_the_principal_and_not_of_its_session() {
+        let empty = AwsIdentityStatus::default();
+        let role = "arn:aws:sts::111122223333:assumed-role/alter/";
+        let (one, two) = (format!("{role}token-1"), format!("{role}token-2"));
+        let first = project(&empty, Some(1), &caller(&one), at("04:00:00.7"));
+        assert_eq!(first.since, Some(Time(at("04:00:00"))));
+        let second = project(&first, Some(1), &caller(&two), at("05:00:00"));
+        assert_eq!((second.since, second.arn), (first.since.clone(), Some(two)));
+        let user = "arn:aws:iam::111122223333:user/alter";
+        let third = project(&first, Some(1), &caller(user), at("06:00:00"));
+        assert_eq!(third.since, Some(Time(at("06:00:00"))));
+        let lost = Found::Failed {
+            reason: reason::SOURCE_REJECTED,
+            message: "m",
+        };
+        assert_eq!(project(&third, Some(1), &lost, now()).since, None);
     }
 
     #[test]

@@ -149,6 +149,7 @@ fn check_identity(
         ));
     }
     let arn = status.and_then(|status| status.arn.as_deref());
+    let arn = arn.filter(|_| !identity.spec.enters_directly(spec));
     if arn.is_some_and(|arn| caller::is_capped_below(arn, spec.duration_seconds)) {
         warnings.push(format!(
             "spec.durationSeconds: AwsIdentity {name:?} is itself an assumed role, from which STS gives sessions of at most {CHAINED_SECONDS}: write that or less"

@@ -17,12 +17,17 @@ pub fn is_free(new: &AwsIdentity, old: Option<&AwsIdentity>) -> bool {
 pub fn check(spec: &AwsIdentitySpec) -> Result<Vec<String>, FieldError> {
     spec.check(SOME_CLUSTER)?;
     let mut warnings = Vec::new();
-    let endpoint = spec.endpoints.as_ref().and_then(|own| own.sts.as_deref());
-    if endpoint.is_some_and(is_open) {
-        warnings.push(
-            "spec.endpoints.sts: over http everyone on the way reads the sessions that STS answers: write https but for an emulator"
-                .to_owned(),
-        );
+    for (field, url) in spec.endpoints.iter().flat_map(|own| {
+        [
+            ("sts", own.sts.as_deref()),
+            ("rolesanywhere", own.rolesanywhere.as_deref()),
+        ]
+    }) {
+        if url.is_some_and(is_open) {
+            warnings.push(format!(
+                "spec.endpoints.{field}: over http everyone on the way reads the sessions that AWS answers: write https but for an emulator"
+            ));
+        }
     }
     warn_of_shared_names(spec, &mut warnings);
     if spec.allow.is_empty() {

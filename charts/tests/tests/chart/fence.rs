@@ -230,6 +230,52 @@ fn of_the_webhook_configurations_the_operator_changes_the_ca_alone() -> Result<(
     Ok(())
 }
 
+/// A token of a service account with an audience, or with the API server's own.
+fn token(account: &str, audience: Option<&str>) -> Result<String, Failure> {
+    let audience = audience.map(|audience| format!("--audience={audience}"));
+    let mut command = vec![
+        "create",
+        "token",
+        account,
+        "--namespace",
+        NAMESPACE,
+        OPERATOR,
+    ];
+    command.extend(audience.as_deref());
+    kubectl(&command, "")
+}
+
+#[test]
+fn the_operator_has_tokens_of_named_accounts_for_aws_alone() -> Result<(), Failure> {
+    let release = Release::installed()?;
+    assert!(token("alter-operator", Some("sts.amazonaws.com")).is_err());
+    for account in ["alter-aws", "alter-other"] {
+        let object = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": NAMESPACE}});
+        kubectl(&["apply", "-f", "-"], &object.to_string())?;
+    }
+    release.upgrade(&["--set", "operator.webIdentity.serviceAccounts={alter-aws}"])?;
+    eventually("the policy for tokens denies", || {
+        denied(token("alter-aws", Some("probe")), "alter-operator-tokens")
+    })?;
+    token("alter-aws", Some("sts.amazonaws.com"))?;
+    assert!(denied(token("alter-aws", None), "alter-operator-tokens"));
+    let own = "https://kubernetes.default.svc";
+    assert!(denied(
+        token("alter-aws", Some(own)),
+        "alter-operator-tokens"
+    ));
+    for account in ["alter-other", "alter-operator", "default"] {
+        let said = token(account, Some("sts.amazonaws.com"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            said.contains("forbidden") && said.contains("cannot create"),
+            "{said}"
+        );
+    }
+    Ok(())
+}
+
 /// Its keeper watches the two objects of that name, which RBAC allows by the field selector.
 #[test]
 fn the_operator_watches_its_own_configurations_only() -> Result<(), Failure> {

@@ -92,6 +92,14 @@ fn the_operator_keeps_sessions_and_the_certificate() -> Result<(), Failure> {
 }
 
 #[test]
+fn tokens_are_of_the_named_accounts_alone() -> Result<(), Failure> {
+    let token = "namespace serviceaccounts/token[aws alter.tenants]: create";
+    // The release's leases and webhooks are named as in every configuration; the operator's account is not.
+    let expected = [OPERATOR, CERTIFICATE_KEEPER, &[token]].concat();
+    assert_rights(&configuration("every-value"), "aws", &expected)
+}
+
+#[test]
 fn with_cert_manager_the_operator_has_no_right_to_a_webhook_configuration() -> Result<(), Failure> {
     assert_rights(&configuration("cert-manager"), "alter-operator", OPERATOR)
 }

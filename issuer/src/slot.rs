@@ -1,0 +1,102 @@
+//! An identity's place: its budget, and its clients while there are some.
+
+use crate::{bucket::Bucket, error::IssueError, target::Target, term::Term};
+use alter_aws::{Sts, WebIdentity};
+use jiff::Timestamp;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// A client, and of what it was made.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    pub(crate) sts: Sts,
+    pub(crate) target: Target,
+    /// Of the credentials: the Secret's version, or the session's id. None for the ambient chain.
+    pub(crate) version: Option<String>,
+    /// Of a session of the identity's own role.
+    pub(crate) term: Option<Term>,
+}
+
+/// An identity's place.
+pub(crate) struct Slot {
+    pub(crate) bucket: Arc<Bucket>,
+    // Held while a client is made, so that many grants read a source once.
+    pub(crate) held: tokio::sync::Mutex<Held>,
+    unsigned: Mutex<Option<(Target, WebIdentity)>>,
+    tries: AtomicU64,
+}
+
+/// What the last try to get a client left.
+#[derive(Default)]
+pub(crate) struct Held {
+    pub(crate) connection: Option<Connection>,
+    failure: Option<(Target, IssueError)>,
+}
+
+impl Slot {
+    pub(crate) fn new(bucket: Arc<Bucket>) -> Arc<Self> {
+        Arc::new(Self {
+            bucket,
+            held: tokio::sync::Mutex::default(),
+            unsigned: Mutex::default(),
+            tries: AtomicU64::default(),
+        })
+    }
+
+    /// How many tries there were: who waits for one remembers it, and shares that one's failure.
+    pub(crate) fn tries(&self) -> u64 {
+        self.tries.load(Ordering::Relaxed)
+    }
+
+    /// The client for who has no credentials yet.
+    pub(crate) fn unsigned(&self, target: &Target) -> WebIdentity {
+        let mut held = self.unsigned.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = held.as_ref().filter(|(of, _)| of == target) {
+            return client.clone();
+        }
+        let client = WebIdentity::new(target.region.clone(), target.endpoint.clone());
+        held.insert((target.clone(), client)).1.clone()
+    }
+
+    /// Keeps what a try brought.
+    pub(crate) fn tried(
+        &self,
+        held: &mut Held,
+        target: &Target,
+        outcome: Result<Connection, IssueError>,
+    ) -> Result<Connection, IssueError> {
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        match outcome {
+            Ok(connection) => {
+                held.failure = None;
+                Ok(held.connection.insert(connection).clone())
+            }
+            Err(error) => {
+                held.failure = Some((target.clone(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Held {
+    /// The client for a target.
+    pub(crate) fn of(&mut self, target: &Target) -> Option<&mut Connection> {
+        self.connection.as_mut().filter(|own| own.target == *target)
+    }
+
+    /// The client for a target, unless it is time for another.
+    pub(crate) fn good(&mut self, target: &Target, now: Timestamp) -> Option<Connection> {
+        let connection = self.of(target)?;
+        let due = connection.term.is_some_and(|term| term.is_due(now));
+        (!due).then(|| connection.clone())
+    }
+
+    /// Why the last try for a target failed.
+    pub(crate) fn failure(&self, target: &Target) -> Option<IssueError> {
+        let (of, error) = self.failure.as_ref()?;
+        (of == target).then(|| error.clone())
+    }
+}
