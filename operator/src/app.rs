@@ -134,6 +134,7 @@ fn work(
         grants,
         identities,
         namespaces,
+        scope: args.server.watch_namespaces.clone(),
         failures: Failures::default(),
         allowances: Allowances::new(min_interval),
         turns: Turns::new(args.concurrency),

@@ -14,6 +14,7 @@ use crate::{
 };
 use alter_crds::{AwsGrant, AwsIdentity, condition::reason};
 use alter_issuer::{Caller, IssueError, Issued, Issuer};
+use alter_runtime::watch::Scope;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, runtime::reflector::ObjectRef};
@@ -111,8 +112,10 @@ pub(crate) struct Context<S> {
     pub grants: Grants,
     /// All identities.
     pub identities: Identities,
-    /// Labels of all namespaces.
+    /// Labels of all namespaces, where they can be seen.
     pub namespaces: Namespaces,
+    /// Which namespaces are watched.
+    pub scope: Scope,
     /// What failed, and when to ask again; grants' and identities' by UID.
     pub failures: Failures,
     /// How often grants had a session of late.

@@ -1,6 +1,9 @@
 //! The arguments that every server takes.
 
-use crate::logging::{self, LogFormat};
+use crate::{
+    logging::{self, LogFormat},
+    watch::Scope,
+};
 use std::net::SocketAddr;
 
 /// The arguments that every server takes; flatten them into the program's own.
@@ -9,6 +12,14 @@ pub struct ServerArgs {
     /// Where /livez, /readyz and /metrics are served, over plain HTTP.
     #[arg(long, env = "ALTER_HEALTH_ADDRESS", default_value = "0.0.0.0:8081")]
     pub health_address: SocketAddr,
+    /// Namespaces to watch, comma-separated, where the program's rights end at those; the whole cluster by default.
+    #[arg(
+        long,
+        env = "ALTER_WATCH_NAMESPACES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub watch_namespaces: Scope,
     /// What is logged: a level, or `target=level` pairs separated by commas.
     #[arg(long, env = "ALTER_LOG", default_value = "info", value_parser = logging::check_filter)]
     pub log: String,

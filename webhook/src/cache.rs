@@ -1,4 +1,4 @@
-//! What the webhook knows of the cluster: both kinds, and the labels of namespaces.
+//! What the webhook knows of the cluster: both kinds, and the labels of namespaces where it can see them.
 //!
 //! An object that is not in the cache may have come a moment ago: the API server is asked once, with a
 //! deadline.
@@ -7,7 +7,8 @@ use alter_crds::{
     AwsGrant, AwsIdentity,
     answer::{InWords, of_watch},
 };
-use futures::StreamExt;
+use alter_runtime::watch::{self, Scope};
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -76,17 +77,24 @@ pub struct Cache {
     grants: Store<DeserializeGuard<AwsGrant>>,
     identities: Store<DeserializeGuard<AwsIdentity>>,
     namespaces: Store<PartialObjectMeta<Namespace>>,
+    scope: Scope,
     live: Semaphore,
 }
 
 impl Cache {
     /// Watches all three in tasks of their own until `shutdown`. Answers at once, also before it is warm.
     #[must_use]
-    pub fn watch(client: Client, shutdown: &CancellationToken) -> Self {
+    pub fn watch(client: Client, scope: Scope, shutdown: &CancellationToken) -> Self {
+        let namespaces = if scope.knows_labels() {
+            keep(watch_all(&client), strip_to_labels, shutdown)
+        } else {
+            hold(std::iter::empty())
+        };
         Self {
-            grants: follow(Api::all(client.clone()), strip, shutdown),
-            identities: follow(Api::all(client.clone()), strip, shutdown),
-            namespaces: follow(Api::all(client.clone()), strip_to_labels, shutdown),
+            grants: keep(watch::follow(&client, &scope, &pages()), strip, shutdown),
+            identities: keep(watch_all(&client), strip, shutdown),
+            namespaces,
+            scope,
             live: Semaphore::new(LIVE_LOOKUPS),
             client,
         }
@@ -104,6 +112,7 @@ impl Cache {
             grants: hold(grants.into_iter().map(|grant| DeserializeGuard(Ok(grant)))),
             identities: hold(identities.into_iter().map(|one| DeserializeGuard(Ok(one)))),
             namespaces: hold(namespaces.into_iter()),
+            scope: Scope::Cluster,
             live: Semaphore::new(LIVE_LOOKUPS),
             client,
         }
@@ -140,11 +149,20 @@ impl Cache {
         .await
     }
 
-    /// The labels of a namespace; none where it is not there.
+    /// Whether the labels of namespaces can be seen.
+    #[must_use]
+    pub const fn knows_labels(&self) -> bool {
+        self.scope.knows_labels()
+    }
+
+    /// The labels of a namespace; none where it is not there, or they cannot be seen.
     pub async fn namespace_labels(
         &self,
         name: &str,
     ) -> Result<BTreeMap<String, String>, LookupError> {
+        if !self.knows_labels() {
+            return Ok(BTreeMap::new());
+        }
         let found = self
             .find(&self.namespaces, &ObjectRef::new(name), || {
                 let api = Api::<Namespace>::all(self.client.clone());
@@ -204,15 +222,32 @@ fn strip_to_labels(metadata: &mut ObjectMeta) {
     metadata.owner_references = None;
 }
 
-fn follow<K>(api: Api<K>, strip: fn(&mut ObjectMeta), shutdown: &CancellationToken) -> Store<K>
+fn pages() -> watcher::Config {
+    watcher::Config::default().page_size(100)
+}
+
+fn watch_all<K>(
+    client: &Client,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
 where
-    K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+    K::DynamicType: Default,
+{
+    watcher(Api::all(client.clone()), pages()).default_backoff()
+}
+
+/// What a watch tells of, kept until `shutdown`.
+fn keep<K>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    strip: fn(&mut ObjectMeta),
+    shutdown: &CancellationToken,
+) -> Store<K>
+where
+    K: Resource + Clone + Debug + Send + Sync + 'static,
     K::DynamicType: Default + Eq + Hash + Clone + Debug + Send + Sync + Unpin,
 {
     let (store, writer) = reflector::store();
-    let pages = watcher::Config::default().page_size(100);
-    let events = watcher(api, pages)
-        .default_backoff()
+    let events = events
         .modify(move |object| strip(object.meta_mut()))
         .reflect(writer);
     let shutdown = shutdown.clone();

@@ -77,7 +77,9 @@ pub async fn grant(
     )
     .await;
     let identity = identity.map_err(|error| error.to_string());
-    let labels = labels.map_err(|error| error.to_string());
+    let labels = labels
+        .map_err(|error| error.to_string())
+        .and_then(|labels| seen(cache, known(&identity)).map(|()| labels));
     // What changes cannot change the Secret's name.
     let same_secret = match &*request.operation {
         CREATE => same_secret(cache, namespace, new),
@@ -97,13 +99,14 @@ pub async fn grant(
 /// An identity that is created or changed.
 #[must_use]
 pub fn identity(
+    cache: &Cache,
     request: &Request<'_, DeserializeGuard<AwsIdentity>, DeserializeGuard<AwsIdentity>>,
 ) -> Verdict {
     let new = match changed(request, identity::is_free) {
         Ok(new) => new,
         Err(verdict) => return verdict,
     };
-    match identity::check(&new.spec) {
+    match identity::check(&new.spec, cache.knows_labels()) {
         Ok(warnings) => Verdict::allowed(warnings),
         Err(invalid) => Verdict::denied(reason::INVALID_SPEC, &invalid),
     }
@@ -123,6 +126,17 @@ fn changed<'r, K>(
             Err(Verdict::denied(reason::INVALID_SPEC, &message))
         }
         _ => Err(Verdict::allowed(Vec::new())),
+    }
+}
+
+/// Whether all that the identity's rules ask for can be seen.
+fn seen(cache: &Cache, identity: Known<'_>) -> Result<(), String> {
+    match identity {
+        Known::Present(identity) if !cache.knows_labels() => {
+            let checked = identity.spec.check_without_labels();
+            checked.map_err(|error| error.to_string())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -98,7 +98,7 @@ async fn review(app: &App, path: &str, body: &[u8]) -> Result<(Verdict, Vec<u8>)
         }
         _ => {
             let request = Review::read(body)?;
-            (request.uid.clone(), decide::identity(&request))
+            (request.uid.clone(), decide::identity(&app.cache, &request))
         }
     };
     let answer = review::answer(&uid, &verdict).map_err(Refusal::Answer)?;

@@ -76,7 +76,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     readiness.set(CERTIFICATE, true);
     let metrics = Metrics::register(&mut registry);
     let app = Arc::new(App {
-        cache: Cache::watch(client, &ended),
+        cache: Cache::watch(client, args.server.watch_namespaces.clone(), &ended),
         settings: args.settings(),
         metrics: metrics.clone(),
         gates: Gates::default(),

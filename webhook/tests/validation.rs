@@ -66,7 +66,7 @@ fn check_grant(grant: &Value, identity: &Value) -> Result<Vec<String>, String> {
 fn check_identity(identity: &Value) -> Result<Vec<String>, String> {
     let identity: AwsIdentity =
         serde_json::from_value(identity.clone()).map_err(|e| e.to_string())?;
-    identity::check(&identity.spec).map_err(|invalid| invalid.to_string())
+    identity::check(&identity.spec, true).map_err(|invalid| invalid.to_string())
 }
 
 #[test]

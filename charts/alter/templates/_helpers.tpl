@@ -46,6 +46,76 @@ app.kubernetes.io/managed-by: {{ (first .).Release.Service }}
 helm.sh/chart: {{ (first .).Chart.Name }}-{{ (first .).Chart.Version | replace "+" "_" }}
 {{- end -}}
 
+{{- define "alter.events" -}}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end -}}
+
+{{/* What the operator may do where grants are. */}}
+{{- define "alter.operator.grants" -}}
+- apiGroups: [alter.dev]
+  resources: [awsgrants]
+  verbs: [get, list, watch]
+- apiGroups: [alter.dev]
+  resources: [awsgrants/status]
+  verbs: [patch]
+# The operator watches the metadata alone, which RBAC cannot say. What it may write, the admission policy
+# {{ include "alter.operator" . }}-secrets limits to sessions.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [list, watch, create, patch, delete]
+{{ include "alter.events" . }}
+{{- end -}}
+
+{{/* What the webhook may see where grants are. */}}
+{{- define "alter.webhook.grants" -}}
+- apiGroups: [alter.dev]
+  resources: [awsgrants]
+  verbs: [get, list, watch]
+{{- end -}}
+
+{{/* (list $ COMPONENT NAMESPACE RULES): a Role of the component in a namespace that is watched, and its binding. */}}
+{{- define "alter.namespaced" -}}
+{{- $root := first . -}}
+{{- $component := index . 1 -}}
+{{- $name := printf "%s-%s-watched" (include "alter.fullname" $root) $component -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ $name }}
+  namespace: {{ index . 2 }}
+  labels:
+    {{- include "alter.labels" (list $root $component) | nindent 4 }}
+rules:
+  {{- index . 3 | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ $name }}
+  namespace: {{ index . 2 }}
+  labels:
+    {{- include "alter.labels" (list $root $component) | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ $name }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ eq $component "operator" | ternary (include "alter.operator.serviceAccount" $root) (include "alter.webhook" $root) }}
+    namespace: {{ $root.Release.Namespace }}
+{{- end -}}
+
+{{/* Where the webhooks for what is in namespaces work. */}}
+{{- define "alter.watched" -}}
+{{- with .Values.watchNamespaces }}
+namespaceSelector:
+  matchExpressions:
+    - {key: kubernetes.io/metadata.name, operator: In, values: {{ toJson . }}}
+{{- end }}
+{{- end -}}
+
 {{/* What a pod under the `restricted` standard says; the images know no other user. */}}
 {{- define "alter.podSecurityContext" -}}
 runAsNonRoot: true

@@ -2,7 +2,9 @@
 
 use crate::{
     field::{FieldError, at},
-    identity::{AwsIdentitySpec, Credentials, RolesAnywhere, SessionTemplate, WebIdentity},
+    identity::{
+        AllowRule, AwsIdentitySpec, Credentials, RolesAnywhere, SessionTemplate, WebIdentity,
+    },
 };
 use alter_policy::{
     arn::RoleArn,
@@ -39,6 +41,18 @@ impl AwsIdentitySpec {
             check_session(session, cluster)?;
         }
         self.rules().map(|_| ())
+    }
+
+    /// Checks that no rule asks for labels of namespaces, for an installation that cannot see them.
+    pub fn check_without_labels(&self) -> Result<(), FieldError> {
+        let by_label = |rule: &AllowRule| rule.namespaces.selector.is_some();
+        let Some(index) = self.allow.iter().position(by_label) else {
+            return Ok(());
+        };
+        Err(FieldError::new(
+            format!("spec.allow[{index}].namespaces.selector"),
+            &"this installation watches some namespaces alone (the chart's watchNamespaces) and cannot see their labels: write names",
+        ))
     }
 }
 
@@ -152,6 +166,33 @@ mod tests {
         spec[field] = value.clone();
         let spec: AwsIdentitySpec = serde_json::from_value(spec).map_err(|e| e.to_string())?;
         spec.check(cluster).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn labels_that_cannot_be_seen_are_not_asked_for() {
+        let spec = |namespaces: Value| -> AwsIdentitySpec {
+            let named = json!({"names": ["a"]});
+            let roles = json!(["arn:aws:iam::111122223333:role/team-a"]);
+            let allow =
+                [named, namespaces].map(|own| json!({"namespaces": own, "roleArns": roles}));
+            serde_json::from_value(json!({
+                "region": "us-east-1", "credentials": {"ambient": {}}, "allow": allow,
+            }))
+            .unwrap()
+        };
+        assert_eq!(spec(json!({"names": ["b"]})).check_without_labels(), Ok(()));
+        // Also one that selects every namespace, and one that names would do for.
+        for namespaces in [
+            json!({"selector": {}}),
+            json!({"names": ["b"], "selector": {}}),
+        ] {
+            let error = spec(namespaces).check_without_labels().unwrap_err();
+            let message = error.to_string();
+            assert!(
+                message.starts_with("spec.allow[1].namespaces.selector: "),
+                "{message}"
+            );
+        }
     }
 
     #[test]

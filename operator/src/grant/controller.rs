@@ -13,6 +13,7 @@ use crate::{
     watch::{Cache, heard, in_cache, paged, strip},
 };
 use alter_crds::names::{label, secret};
+use alter_runtime::watch;
 use futures::{Stream, StreamExt, future, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
@@ -104,10 +105,8 @@ async fn follow_grants<S: Sessions>(
     writer: Writer<Kept>,
     sweep: Arc<Notify>,
 ) {
-    let api: Api<Kept> = Api::all(context.client.clone());
     let mut cache = Filler::new(writer);
-    watcher(api, paged())
-        .default_backoff()
+    watch::follow::<Kept>(&context.client, &context.scope, &paged())
         .for_each(|event| {
             let Some(event) = heard("grants", event) else {
                 return future::ready(());
@@ -139,7 +138,6 @@ async fn follow_grants<S: Sessions>(
 
 /// Brings grants whose Secret someone else changed.
 async fn follow_secrets<S: Sessions>(context: &Context<S>, sweep: Arc<Notify>) {
-    let api: Api<PartialObjectMeta<Secret>> = Api::all(context.client.clone());
     let ours = format!(
         "{}={},{}",
         label::MANAGED_BY,
@@ -147,8 +145,8 @@ async fn follow_secrets<S: Sessions>(context: &Context<S>, sweep: Arc<Notify>) {
         secret::GRANT_LABEL
     );
     let mut pending = Pending::new();
-    watcher(api, paged().labels(&ours).fields(OF_SESSIONS))
-        .default_backoff()
+    let ours = paged().labels(&ours).fields(OF_SESSIONS);
+    watch::follow::<PartialObjectMeta<Secret>>(&context.client, &context.scope, &ours)
         .for_each(|event| {
             let Some(event) = heard("sessions' Secrets", event) else {
                 return future::ready(());
@@ -170,11 +168,15 @@ async fn follow_secrets<S: Sessions>(context: &Context<S>, sweep: Arc<Notify>) {
         .await;
 }
 
-/// Brings grants whose namespace changed: rules may ask for its labels.
+/// Brings grants whose namespace changed: rules may ask for its labels. Ends at once where those cannot be seen.
 async fn follow_namespaces<S: Sessions>(
     context: &Context<S>,
     writer: Writer<PartialObjectMeta<Namespace>>,
 ) {
+    if !context.scope.knows_labels() {
+        context.synced.mark(Cache::Namespaces);
+        return;
+    }
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(context.client.clone());
     let cache = writer.as_reader();
     watcher(api, paged())

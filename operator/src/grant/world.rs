@@ -20,6 +20,7 @@ use alter_issuer::{
     lookup::{Lookup, look_up},
 };
 use alter_protocol::session::rfc3339;
+use alter_runtime::watch::Scope;
 use jiff::SignedDuration;
 use kube::{
     core::{DeserializeGuard, PartialObjectMeta},
@@ -225,6 +226,7 @@ impl World {
             grants,
             identities,
             namespaces,
+            scope: Scope::Cluster,
             failures: Failures::default(),
             allowances: Allowances::new(min_interval),
             turns: Turns::new(SLOTS),

@@ -66,7 +66,10 @@ pub(crate) async fn reconcile<S: Sessions>(
 fn decide<S>(identity: &AwsIdentity, context: &Context<S>) -> Plan {
     let uid = identity.uid().unwrap_or_default();
     let failure = context.failures.of(&uid, &tried(identity));
-    let invalid = identity.spec.check(&context.cluster).err();
+    let mut invalid = identity.spec.check(&context.cluster).err();
+    if !context.scope.knows_labels() {
+        invalid = invalid.or(identity.spec.check_without_labels().err());
+    }
     plan(&Input {
         generation: identity.metadata.generation,
         status: &old_status(identity),

@@ -13,9 +13,13 @@ pub fn is_free(new: &AwsIdentity, old: Option<&AwsIdentity>) -> bool {
     new.metadata.deletion_timestamp.is_some() || old.is_some_and(|old| old.spec == new.spec)
 }
 
-/// Checks an identity; gives warnings for its author.
-pub fn check(spec: &AwsIdentitySpec) -> Result<Vec<String>, FieldError> {
+/// Checks an identity; gives warnings for its author. `knows_labels`: whether the installation sees those of
+/// namespaces.
+pub fn check(spec: &AwsIdentitySpec, knows_labels: bool) -> Result<Vec<String>, FieldError> {
     spec.check(SOME_CLUSTER)?;
+    if !knows_labels {
+        spec.check_without_labels()?;
+    }
     let mut warnings = Vec::new();
     for (field, url) in spec.endpoints.iter().flat_map(|own| {
         [

@@ -6,6 +6,7 @@ use alter_chart_tests::{
     render::{configuration, configurations, render},
 };
 use alter_operator::args::{Args as Operator, Certificates};
+use alter_runtime::watch::Scope;
 use alter_webhook::args::Args as Webhook;
 use clap::{CommandFactory, Parser};
 use serde_json::Value;
@@ -42,6 +43,17 @@ fn are_understood_in_every_configuration() -> Result<(), Failure> {
         operator(&objects).map_err(|error| format!("{}: {error}", configuration.display()))?;
         webhook(&objects).map_err(|error| format!("{}: {error}", configuration.display()))?;
     }
+    Ok(())
+}
+
+#[test]
+fn name_the_namespaces_that_are_watched() -> Result<(), Failure> {
+    let objects = render(&configuration("watched-namespaces"), &[])?;
+    let expected = Scope::Namespaces(vec!["team-a".to_owned(), "team-b".to_owned()]);
+    assert_eq!(operator(&objects)?.server.watch_namespaces, expected);
+    assert_eq!(webhook(&objects)?.server.watch_namespaces, expected);
+    let objects = render(&configuration("default"), &[])?;
+    assert_eq!(operator(&objects)?.server.watch_namespaces, Scope::Cluster);
     Ok(())
 }
 

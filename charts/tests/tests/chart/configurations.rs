@@ -35,6 +35,7 @@ fn every_object_is_valid_field_by_field() -> Result<(), Failure> {
         "",
     )?;
     namespace("team-a", &[])?;
+    namespace("team-b", &[])?;
     for configuration in configurations()? {
         for object in render(&configuration, &[])? {
             if !FOREIGN.contains(&text(&object, "/kind")) {

@@ -2,13 +2,13 @@
 
 use alter_chart_tests::{
     Failure,
-    manifest::{find, list, of_kind, text},
+    manifest::{list, of_kind, text},
     render::{NAMESPACE, configuration, configurations, render},
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, path::Path};
 
-/// `cluster` or `namespace`, the resource with the names it is limited to, and the verbs.
+/// `cluster`, `namespace` for the release's own, or `in` another; the resource with the names it is limited to, and the verbs.
 fn rights(objects: &[Value], account: &str) -> Result<BTreeSet<String>, Failure> {
     let mut found = BTreeSet::new();
     for (binding, role, scope) in [
@@ -24,11 +24,21 @@ fn rights(objects: &[Value], account: &str) -> Result<BTreeSet<String>, Failure>
         }) {
             assert_eq!(text(binding, "/roleRef/kind"), role);
             let name = text(binding, "/roleRef/name");
-            let role = find(objects, role, name).ok_or_else(|| format!("no {role}/{name}"))?;
+            let namespace = text(binding, "/metadata/namespace");
+            let role = of_kind(objects, role)
+                .find(|own| {
+                    text(own, "/metadata/name") == name
+                        && text(own, "/metadata/namespace") == namespace
+                })
+                .ok_or_else(|| format!("no {role}/{name} in {namespace:?}"))?;
+            let scope = match text(role, "/metadata/namespace") {
+                "" | NAMESPACE => scope.to_owned(),
+                other => format!("in {other}:"),
+            };
             found.extend(
                 list(role, "/rules")
                     .iter()
-                    .flat_map(|rule| lines(scope, rule)),
+                    .flat_map(|rule| lines(&scope, rule)),
             );
         }
     }
@@ -104,9 +114,40 @@ fn with_cert_manager_the_operator_has_no_right_to_a_webhook_configuration() -> R
     assert_rights(&configuration("cert-manager"), "alter-operator", OPERATOR)
 }
 
+/// What is left of the cluster's: the kind that is in no namespace, and the webhook's own configurations.
+#[test]
+fn where_namespaces_are_named_rights_end_at_those() -> Result<(), Failure> {
+    let watched = configuration("watched-namespaces");
+    let mut operator = vec![
+        "cluster awsidentities.alter.dev: list watch",
+        "cluster awsidentities/status.alter.dev: patch",
+        "in default: events.events.k8s.io: create",
+        "namespace leases.coordination.k8s.io: create",
+        "namespace leases.coordination.k8s.io[alter-operator]: get update",
+        "namespace secrets: get list watch create patch",
+    ];
+    operator.extend(CERTIFICATE_KEEPER);
+    let mut webhook = vec!["cluster awsidentities.alter.dev: get list watch"];
+    let of_namespaces = ["team-a", "team-b"].map(|namespace| {
+        [
+            "awsgrants.alter.dev: get list watch",
+            "awsgrants/status.alter.dev: patch",
+            "events.events.k8s.io: create",
+            "secrets: list watch create patch delete",
+        ]
+        .map(|line| format!("in {namespace}: {line}"))
+    });
+    let of_namespaces = of_namespaces.as_flattened();
+    operator.extend(of_namespaces.iter().map(String::as_str));
+    webhook.extend([of_namespaces[0].as_str(), of_namespaces[4].as_str()]);
+    assert_rights(&watched, "alter-operator", &operator)?;
+    assert_rights(&watched, "alter-webhook", &webhook)
+}
+
 #[test]
 fn the_webhook_reads_both_kinds_and_namespaces_and_no_secret() -> Result<(), Failure> {
-    for configuration in configurations()? {
+    let watched = configuration("watched-namespaces");
+    for configuration in configurations()?.into_iter().filter(|own| *own != watched) {
         assert_rights(
             &configuration,
             "alter-webhook",

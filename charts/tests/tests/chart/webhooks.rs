@@ -40,13 +40,27 @@ fn only_annotated_pods_are_touched_and_those_in_every_namespace() -> Result<(), 
         assert_eq!(pods["failurePolicy"], "Fail");
         assert_eq!(pods["reinvocationPolicy"], "IfNeeded");
         assert_eq!(pods["sideEffects"], "None");
-        for selector in ["namespaceSelector", "objectSelector"] {
-            assert_eq!(
-                pods.get(selector),
-                None,
-                "a selector leaves pods out silently"
-            );
+        // A selector leaves pods out silently: but for namespaces that the values leave out, there is none.
+        assert_eq!(pods.get("objectSelector"), None);
+        if configuration != self::configuration("watched-namespaces") {
+            assert_eq!(pods.get("namespaceSelector"), None);
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn namespaces_that_are_not_watched_are_left_alone() -> Result<(), Failure> {
+    let objects = render(&configuration("watched-namespaces"), &[])?;
+    let [mutating, validating] = configurations_of(&objects)?;
+    let (pods, kinds) = (list(mutating, "/webhooks"), list(validating, "/webhooks"));
+    let by_name = json!({"matchExpressions": [
+        {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["team-a", "team-b"]},
+    ]});
+    for webhook in pods.iter().chain(kinds) {
+        let in_namespaces = text(webhook, "/name") != "awsidentities.alter.dev";
+        let expected = in_namespaces.then_some(&by_name);
+        assert_eq!(webhook.get("namespaceSelector"), expected, "{webhook}");
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use alter_e2e::{
     Failure, TestNamespace,
     app::{end_calls, start_calls, with_grant, with_served_app},
-    fixture::{IDLE, grant, python_pod},
+    fixture::{IDLE, grant, identity, python_pod},
     kubectl,
     system::{OPERATOR, SYSTEM_NAMESPACE, WEBHOOK, serving, working_leader},
     trail::Mark,
@@ -166,4 +166,60 @@ async fn uninstalling_keeps_grants_and_running_sessions() -> Result<(), Failure>
         here.grant_ready("after").await.map(|_| ())
     })
     .await
+}
+
+/// The main job where Alter's rights end at one namespace.
+#[tokio::test]
+async fn an_installation_for_one_namespace_serves_it_and_touches_no_other() -> Result<(), Failure> {
+    with_served_app("watched", "process", async |here| {
+        let other = format!("{}-other", here.name);
+        kubectl::run(&["create", "namespace", &other]).await?;
+        here.keep_logs().await?;
+        let calls = start_calls(here)?;
+        install(&["--set", &format!("watchNamespaces={{{}}}", here.name)]).await?;
+        let outcome = serves_one_namespace(here, &other).await;
+        here.keep_logs().await?;
+        let restored = install(&[]).await;
+        kubectl::run(&["delete", "namespace", &other, "--wait=false"]).await?;
+        outcome?;
+        restored?;
+        end_calls(calls).await
+    })
+    .await
+}
+
+async fn serves_one_namespace(here: &TestNamespace, other: &str) -> Result<(), Failure> {
+    let elsewhere = [
+        grant(&here.name, "bedrock", ""),
+        python_pod("plain", "alter.dev/grant: bedrock", IDLE),
+    ];
+    for object in elsewhere {
+        let output = kubectl::try_run(&["apply", "-n", other, "-f", "-"], &object).await?;
+        assert!(output.success, "{}", output.stderr);
+    }
+    let containers = kubectl::field(other, "pod", "plain", ".spec.initContainers").await?;
+    assert_eq!(containers, "", "the webhook leaves it alone");
+
+    here.apply(&grant(&here.name, "new", "")).await?;
+    here.grant_ready("new").await?;
+    here.ready_pod("new", &python_pod("new", "alter.dev/grant: new", IDLE))
+        .await?;
+    here.is_served("new").await?;
+    let status = kubectl::field(other, "awsgrant", "bedrock", ".status").await?;
+    assert_eq!(
+        status, "",
+        "nobody looked at it, while that of {} was",
+        here.name
+    );
+
+    let by_label = identity(&here.name).replace(
+        &format!("names: [{}]", here.name),
+        "selector: {matchLabels: {team: a}}",
+    );
+    let refused = kubectl::try_run(&["apply", "-f", "-"], &by_label).await?;
+    assert!(
+        !refused.success && refused.stderr.contains("watchNamespaces"),
+        "{refused:?}"
+    );
+    Ok(())
 }
