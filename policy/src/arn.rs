@@ -19,6 +19,27 @@ pub enum RoleArnError {
     Name(String),
 }
 
+/// Of whom something is: what a role's ARN shares with all that the role may use in its own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// `aws`, `aws-cn`, …
+    pub partition: &'a str,
+    /// Twelve digits.
+    pub account: &'a str,
+}
+
+impl<'a> Owner<'a> {
+    /// The owner of anything whose ARN names an account.
+    #[must_use]
+    pub fn of(arn: &'a str) -> Option<Self> {
+        let mut parts = arn.splitn(6, ':');
+        let mut next = || parts.next().unwrap_or_default();
+        let (arn, partition, _, _, account) = (next(), next(), next(), next(), next());
+        let known = arn == "arn" && is_partition(partition) && is_account(account);
+        known.then_some(Self { partition, account })
+    }
+}
+
 /// The parts of a role's ARN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoleArn<'a> {
@@ -31,13 +52,22 @@ pub struct RoleArn<'a> {
 }
 
 impl<'a> RoleArn<'a> {
+    /// Whose the role is.
+    #[must_use]
+    pub const fn owner(&self) -> Owner<'a> {
+        Owner {
+            partition: self.partition,
+            account: self.account,
+        }
+    }
+
     /// Takes an ARN apart, checking each part by IAM's rules.
     pub fn parse(text: &'a str) -> Result<Self, RoleArnError> {
         let arn = split(text)?;
         if !is_partition(arn.partition) {
             return Err(RoleArnError::Partition(text.to_owned()));
         }
-        if arn.account.len() != 12 || !arn.account.bytes().all(|b| b.is_ascii_digit()) {
+        if !is_account(arn.account) {
             return Err(RoleArnError::Account(text.to_owned()));
         }
         let (path, name) = arn.name.rsplit_once('/').unwrap_or(("", arn.name));
@@ -67,8 +97,7 @@ impl<'a> RoleArnPattern<'a> {
         if !is_partition(arn.partition) {
             return Err(RoleArnError::Partition(text.to_owned()));
         }
-        let digits = arn.account.len() == 12 && arn.account.bytes().all(|b| b.is_ascii_digit());
-        if !digits && arn.account != "*" {
+        if !is_account(arn.account) && arn.account != "*" {
             return Err(RoleArnError::Account(text.to_owned()));
         }
         let valid = |b: u8| b == b'*' || b == b'/' || is_name_byte(b);
@@ -100,6 +129,10 @@ fn split(text: &str) -> Result<RoleArn<'_>, RoleArnError> {
         }),
         _ => Err(RoleArnError::Shape(text.to_owned())),
     }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 pub(crate) fn is_partition(text: &str) -> bool {
@@ -150,6 +183,26 @@ mod tests {
                 name: "teams/a/bedrock"
             }
         );
+    }
+
+    #[test]
+    fn whatever_names_an_account_has_an_owner() {
+        let owner = Owner {
+            partition: "aws-us-gov",
+            account: "111122223333",
+        };
+        for arn in [
+            "arn:aws-us-gov:iam::111122223333:role/a",
+            "arn:aws-us-gov:iam::111122223333:root",
+            "arn:aws-us-gov:sts::111122223333:assumed-role/a/b:c",
+        ] {
+            assert_eq!(Owner::of(arn), Some(owner), "{arn}");
+        }
+        let role = RoleArn::parse("arn:aws-us-gov:iam::111122223333:role/a").unwrap();
+        assert_eq!(role.owner(), owner);
+        for arn in ["", "arn:aws:s3:::bucket", "arn:x:iam::111122223333:role/a"] {
+            assert_eq!(Owner::of(arn), None, "{arn}");
+        }
     }
 
     #[test]

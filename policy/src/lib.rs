@@ -1,8 +1,9 @@
-//! The decisions of Alter over plain values: who may ask for which role, what a session is called and
-//! tagged, and when it is renewed. No I/O, no clock, no Kubernetes or SDK types.
+//! The decisions of Alter over plain values: who may ask for which role, what a session is called, tagged
+//! and confined to, and when it is renewed. No I/O, no clock, no Kubernetes or SDK types.
 
 pub mod allow;
 pub mod arn;
+pub mod bedrock;
 pub mod caller;
 pub mod hex;
 pub mod metadata;
@@ -11,5 +12,6 @@ pub mod refresh;
 pub mod roles_anywhere;
 pub mod selector;
 pub mod service_account;
+pub mod session_policy;
 pub mod tag;
 pub mod template;
