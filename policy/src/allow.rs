@@ -21,6 +21,17 @@ pub struct Rule {
     pub external_id_from_grant: bool,
     /// Whether grants choose their own session name.
     pub session_name_from_grant: bool,
+    /// Which sessions of the identity's own user grants without a role have.
+    pub identity_session: Option<IdentitySession>,
+}
+
+/// A session of the identity's own user, without a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentitySession {
+    /// By `sts:GetFederationToken`: confined by the grant's session policy, which it needs.
+    Federated,
+    /// By `sts:GetSessionToken`: nothing confines it.
+    Full,
 }
 
 /// Namespaces by name, or by label. Both empty means none.
@@ -39,8 +50,12 @@ pub struct Request<'a> {
     pub namespace: &'a str,
     /// The labels of that namespace.
     pub namespace_labels: &'a BTreeMap<String, String>,
-    /// The role.
-    pub role_arn: &'a str,
+    /// The roles through which the grant's role is assumed.
+    pub role_chain: &'a [String],
+    /// The role; none for a session of the identity's own user.
+    pub role_arn: Option<&'a str>,
+    /// Whether a session policy confines the session.
+    pub has_policy: bool,
     /// The session's life, in seconds.
     pub duration_seconds: i32,
     /// The session tags that the grant sets.
@@ -54,9 +69,14 @@ pub struct Request<'a> {
 /// Why no rule allows a request. `rule` counts from zero, as in `spec.allow[0]`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
-    /// The role is no role.
-    #[error("roleArn: {0}")]
-    RoleArn(#[from] RoleArnError),
+    /// A role is no role.
+    #[error("{place}: {source}")]
+    RoleArn {
+        /// The field.
+        place: String,
+        /// What is wrong with it.
+        source: RoleArnError,
+    },
     /// No rule names the namespace.
     #[error(
         "no allow rule of the identity names namespace {namespace:?}: ask the platform team for one"
@@ -66,14 +86,46 @@ pub enum Denial {
         namespace: String,
     },
     /// Rules name the namespace, but none of them the role.
-    #[error("roleArn: {role_arn} is not among the roles that {} of the identity allows namespace {namespace:?}: ask for one of those, or for another rule", places(.rules))]
+    #[error("{place}: {role_arn} is not among the roles that {} of the identity allows namespace {namespace:?}: ask for one of those, or for another rule", places(.rules))]
     Role {
+        /// The field with the role.
+        place: String,
         /// The grant's namespace.
         namespace: String,
         /// The role asked for.
         role_arn: String,
         /// The rules that name the namespace.
         rules: Vec<usize>,
+    },
+    /// Each role is named by a rule, and all of them by none.
+    #[error("roleChain: none of {} of the identity names every role of the chain and roleArn, and rules are not combined: ask for one rule that does", places(.rules))]
+    Chain {
+        /// The rules that name the namespace.
+        rules: Vec<usize>,
+    },
+    /// No role, and no rule that gives sessions without one.
+    #[error("roleArn: it is missing, and {} of the identity gives namespace {namespace:?} no session without a role: write one, or ask for identitySession on a rule", places(.rules))]
+    NoRole {
+        /// The grant's namespace.
+        namespace: String,
+        /// The rules that name the namespace.
+        rules: Vec<usize>,
+    },
+    /// No role and no policy, where the rule wants one.
+    #[error(
+        "roleArn: it is missing, and spec.allow[{rule}] of the identity gives sessions without a role only with a session policy (identitySession: Federated): write bedrock, policy or policyArns, or a role"
+    )]
+    PolicyMissing {
+        /// The rule that came nearest.
+        rule: usize,
+    },
+    /// A policy where AWS takes none.
+    #[error(
+        "roleArn: it is missing, and spec.allow[{rule}] of the identity gives sessions without a role as AWS gives them, which no session policy confines (identitySession: Full): remove bedrock, policy and policyArns, ask for identitySession: Federated, or write a role"
+    )]
+    PolicyRefused {
+        /// The rule that came nearest.
+        rule: usize,
     },
     /// The session would live too long.
     #[error(
@@ -125,9 +177,10 @@ fn places(indices: &[usize]) -> String {
 
 /// Finds the rule that allows the request, and gives its index.
 ///
-/// The denial is of the rule that came nearest, so that its reader learns the last thing in the way.
+/// One rule bounds all of a chain. The denial is of the rule that came nearest, so that its reader learns the
+/// last thing in the way.
 pub fn decide(allow: &[Rule], request: &Request<'_>) -> Result<usize, Denial> {
-    let role = RoleArn::parse(request.role_arn)?;
+    let roles = Roles::of(request)?;
     let (mut for_namespace, mut nearest) = (Vec::new(), None);
     for (index, rule) in allow.iter().enumerate() {
         if !rule
@@ -137,26 +190,82 @@ pub fn decide(allow: &[Rule], request: &Request<'_>) -> Result<usize, Denial> {
             continue;
         }
         for_namespace.push(index);
-        if !names_role(rule, &role) {
-            continue;
+        let denial = match roles.gives(index, rule, request.has_policy) {
+            Some(Ok(())) => match within_limits(index, rule, request) {
+                Ok(()) => return Ok(index),
+                Err(denial) => denial,
+            },
+            Some(Err(denial)) => denial,
+            None => continue,
+        };
+        nearest.get_or_insert(denial);
+    }
+    Err(nearest.unwrap_or_else(|| {
+        if for_namespace.is_empty() {
+            let namespace = request.namespace.to_owned();
+            return Denial::Namespace { namespace };
         }
-        match within_limits(index, rule, request) {
-            Ok(()) => return Ok(index),
-            Err(denial) => {
-                nearest.get_or_insert(denial);
-            }
+        roles.not_given(allow, request.namespace, for_namespace)
+    }))
+}
+
+/// The roles of a request by the fields that name them: those of the chain in their order, and the grant's at
+/// the end. None where it asks for a session of the identity's own user.
+struct Roles<'a>(Vec<(String, &'a str, RoleArn<'a>)>);
+
+impl<'a> Roles<'a> {
+    fn of(request: &Request<'a>) -> Result<Self, Denial> {
+        let hops = request.role_chain.iter().enumerate();
+        let hops = hops.map(|(index, arn)| (format!("roleChain[{index}]"), arn.as_str()));
+        let last = request.role_arn.map(|arn| ("roleArn".to_owned(), arn));
+        let roles = hops
+            .chain(last)
+            .map(|(place, text)| match RoleArn::parse(text) {
+                Ok(arn) => Ok((place, text, arn)),
+                Err(source) => Err(Denial::RoleArn { place, source }),
+            });
+        let roles = roles.collect::<Result<Vec<_>, _>>()?;
+        // A chain without a role leads nowhere; what refuses it says so.
+        Ok(Self(if request.role_arn.is_some() {
+            roles
+        } else {
+            Vec::new()
+        }))
+    }
+
+    /// Whether the rule gives all of it; none where it has nothing to say about it.
+    fn gives(&self, index: usize, rule: &Rule, has_policy: bool) -> Option<Result<(), Denial>> {
+        if !self.0.is_empty() {
+            let all = self.0.iter().all(|(.., role)| names_role(rule, role));
+            return all.then_some(Ok(()));
+        }
+        Some(match (rule.identity_session?, has_policy) {
+            (IdentitySession::Federated, true) | (IdentitySession::Full, false) => Ok(()),
+            (IdentitySession::Federated, false) => Err(Denial::PolicyMissing { rule: index }),
+            (IdentitySession::Full, true) => Err(Denial::PolicyRefused { rule: index }),
+        })
+    }
+
+    /// Why none of these rules does.
+    fn not_given(&self, allow: &[Rule], namespace: &str, rules: Vec<usize>) -> Denial {
+        let namespace = namespace.to_owned();
+        if self.0.is_empty() {
+            return Denial::NoRole { namespace, rules };
+        }
+        let named = |role| {
+            let mut rules = rules.iter().filter_map(|index| allow.get(*index));
+            rules.any(|rule| names_role(rule, role))
+        };
+        match self.0.iter().find(|(.., role)| !named(role)) {
+            Some((place, text, _)) => Denial::Role {
+                place: place.clone(),
+                namespace,
+                role_arn: (*text).to_owned(),
+                rules,
+            },
+            None => Denial::Chain { rules },
         }
     }
-    let namespace = request.namespace.to_owned();
-    Err(nearest.unwrap_or(if for_namespace.is_empty() {
-        Denial::Namespace { namespace }
-    } else {
-        Denial::Role {
-            namespace,
-            role_arn: request.role_arn.to_owned(),
-            rules: for_namespace,
-        }
-    }))
 }
 
 /// A pattern that cannot be read names no role.
@@ -208,181 +317,5 @@ impl Namespaces {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const ROLE: &str = "arn:aws:iam::111122223333:role/team-a-bedrock";
-
-    fn rule() -> Rule {
-        Rule {
-            namespaces: Namespaces {
-                names: vec!["team-a".to_owned()],
-                selector: None,
-            },
-            role_arns: vec!["arn:aws:iam::111122223333:role/team-a-*".to_owned()],
-            max_duration_seconds: Some(3_600),
-            tag_keys: vec!["cost-center".to_owned()],
-            ..Rule::default()
-        }
-    }
-
-    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
-    }
-
-    struct Asked {
-        namespace: &'static str,
-        labels: BTreeMap<String, String>,
-        role: &'static str,
-        seconds: i32,
-        tags: BTreeMap<String, String>,
-        external_id: bool,
-        session_name: bool,
-    }
-
-    impl Default for Asked {
-        fn default() -> Self {
-            Self {
-                namespace: "team-a",
-                labels: BTreeMap::new(),
-                role: ROLE,
-                seconds: 3_600,
-                tags: BTreeMap::new(),
-                external_id: false,
-                session_name: false,
-            }
-        }
-    }
-
-    fn ask(rules: &[Rule], asked: &Asked) -> Result<usize, Denial> {
-        decide(
-            rules,
-            &Request {
-                namespace: asked.namespace,
-                namespace_labels: &asked.labels,
-                role_arn: asked.role,
-                duration_seconds: asked.seconds,
-                tags: &asked.tags,
-                sets_external_id: asked.external_id,
-                sets_session_name: asked.session_name,
-            },
-        )
-    }
-
-    #[test]
-    fn nothing_is_allowed_without_a_rule() {
-        assert!(matches!(
-            ask(&[], &Asked::default()),
-            Err(Denial::Namespace { .. })
-        ));
-        assert!(matches!(
-            ask(&[Rule::default()], &Asked::default()),
-            Err(Denial::Namespace { .. })
-        ));
-    }
-
-    #[test]
-    fn a_rule_allows_what_it_names() {
-        assert_eq!(ask(&[Rule::default(), rule()], &Asked::default()), Ok(1));
-    }
-
-    #[test]
-    fn every_choice_beyond_the_rule_is_denied_by_name() {
-        let cases = [
-            (
-                Asked {
-                    namespace: "team-b",
-                    ..Asked::default()
-                },
-                "no allow rule of the identity names namespace \"team-b\"",
-            ),
-            (
-                Asked {
-                    role: "arn:aws:iam::111122223333:role/admin",
-                    ..Asked::default()
-                },
-                "roleArn: arn:aws:iam::111122223333:role/admin is not among the roles that spec.allow[0]",
-            ),
-            (
-                Asked {
-                    role: "arn:aws:iam::444455556666:role/team-a-x",
-                    ..Asked::default()
-                },
-                "is not among the roles",
-            ),
-            (
-                Asked {
-                    role: "nonsense",
-                    ..Asked::default()
-                },
-                "is no role ARN",
-            ),
-            (
-                Asked {
-                    seconds: 3_601,
-                    ..Asked::default()
-                },
-                "durationSeconds: 3601 is more than the 3600 that spec.allow[0]",
-            ),
-            (
-                Asked {
-                    tags: map(&[("cost-center", "1"), ("owner", "x")]),
-                    ..Asked::default()
-                },
-                "tags: \"owner\" is not among the tagKeys of spec.allow[0]",
-            ),
-            (
-                Asked {
-                    external_id: true,
-                    ..Asked::default()
-                },
-                "externalId: spec.allow[0]",
-            ),
-            (
-                Asked {
-                    session_name: true,
-                    ..Asked::default()
-                },
-                "sessionName: spec.allow[0]",
-            ),
-        ];
-        for (asked, expected) in cases {
-            let message = ask(&[rule()], &asked).unwrap_err().to_string();
-            assert!(message.contains(expected), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_later_rule_may_allow_what_an_earlier_one_limits() {
-        let generous = Rule {
-            max_duration_seconds: None,
-            external_id_from_grant: true,
-            session_name_from_grant: true,
-            tag_keys: vec!["*".to_owned()],
-            ..rule()
-        };
-        let asked = Asked {
-            seconds: 43_200,
-            external_id: true,
-            session_name: true,
-            tags: map(&[("any", "")]),
-            ..Asked::default()
-        };
-        assert_eq!(ask(&[rule(), generous], &asked), Ok(1));
-    }
-
-    proptest! {
-        #[test]
-        fn another_namespace_never_gets_the_role(name in "[a-z]{1,8}") {
-            prop_assume!(name != "team-a");
-            let labels = BTreeMap::new();
-            let tags = BTreeMap::new();
-            let request = Request { namespace: &name, namespace_labels: &labels, role_arn: ROLE, duration_seconds: 900, tags: &tags, sets_external_id: false, sets_session_name: false };
-            prop_assert!(decide(&[rule()], &request).is_err());
-        }
-    }
-}
+#[path = "allow_tests.rs"]
+mod tests;

@@ -39,10 +39,28 @@ fn parts(arn: &str) -> (&str, &str) {
     (service, parts.nth(2).unwrap_or_default())
 }
 
-/// Whether STS gives the caller of this ARN no session of so many seconds.
+/// Whether STS gives the caller of this ARN no role's session of so many seconds; `chained` where roles stand
+/// between.
 #[must_use]
-pub fn is_capped_below(arn: &str, seconds: i32) -> bool {
-    seconds > CHAINED_SECONDS && is_session(arn)
+pub fn is_capped_below(arn: &str, chained: bool, seconds: i32) -> bool {
+    seconds > CHAINED_SECONDS && (chained || is_session(arn))
+}
+
+/// Whether the caller of this ARN is the account itself, to which nobody should hold a key.
+#[must_use]
+pub fn is_root(arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':');
+    parts.nth(2) == Some("iam") && parts.nth(2) == Some("root")
+}
+
+/// Whether the caller of this ARN is a user, by a key of whom alone STS gives sessions without a role.
+#[must_use]
+pub fn is_user(arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':');
+    parts.nth(2) == Some("iam")
+        && parts
+            .nth(2)
+            .is_some_and(|resource| resource.starts_with("user/"))
 }
 
 #[cfg(test)]
@@ -106,10 +124,28 @@ mod tests {
     #[test]
     fn a_session_gives_an_hour_and_a_user_more() {
         let session = "arn:aws:sts::111122223333:assumed-role/alter/operator";
-        assert!(is_capped_below(session, 3_601) && !is_capped_below(session, 3_600));
-        assert!(!is_capped_below(
-            "arn:aws:iam::111122223333:user/alter",
-            43_200
-        ));
+        let user = "arn:aws:iam::111122223333:user/alter";
+        for chained in [false, true] {
+            assert!(is_capped_below(session, chained, 3_601));
+            assert!(!is_capped_below(session, chained, 3_600));
+        }
+        assert!(!is_capped_below(user, false, 43_200));
+        assert!(is_capped_below(user, true, 3_601) && !is_capped_below(user, true, 3_600));
+    }
+
+    #[test]
+    fn a_root_is_neither_user_nor_session() {
+        let root = "arn:aws:iam::111122223333:root";
+        assert!(is_root(root) && !is_user(root) && !is_session(root));
+        for arn in [
+            "arn:aws:iam::111122223333:user/root",
+            "arn:aws:iam::111122223333:user/path/root",
+            "arn:aws:iam::111122223333:user/a:root",
+        ] {
+            assert!(is_user(arn) && !is_root(arn), "{arn}");
+        }
+        let federated = "arn:aws:sts::111122223333:federated-user/root";
+        assert!(!is_user(federated) && !is_root(federated));
+        assert!(!is_user("") && !is_root(""));
     }
 }

@@ -12,6 +12,8 @@ pub const DEFAULT_SESSION_NAME: &str = "alter.{namespace}.{grant}";
 
 /// STS's limit for session names and source identities.
 const SESSION_NAME_LIMIT: usize = 64;
+/// And for the names of federated sessions.
+const FEDERATED_NAME_LIMIT: usize = 32;
 
 /// What the placeholders stand for.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +101,24 @@ pub fn tag_value(key: &str, template: &str, values: Values<'_>) -> Result<String
     let text = expand(template, values)?;
     tag::check_value(key, &text)?;
     Ok(text)
+}
+
+/// The name of a federated session, of at most 32 characters: `namespace.grant`, or what fits of it with a
+/// digest of the whole. No two grants share it: neither a namespace nor a grant holds a dot or `=`.
+#[must_use]
+pub fn federated_name(namespace: &str, grant: &str) -> String {
+    const DIGEST: usize = 16;
+    let text = format!("{namespace}.{grant}");
+    if text.chars().count() <= FEDERATED_NAME_LIMIT {
+        return text;
+    }
+    let mut short: String = text
+        .chars()
+        .take(FEDERATED_NAME_LIMIT - DIGEST - 1)
+        .collect();
+    short.push('=');
+    short.push_str(&hex(&Sha256::digest(text.as_bytes())[..DIGEST / 2]));
+    short
 }
 
 /// Refuses a template whose text does not say which values it was made of.

@@ -157,6 +157,16 @@ fn the_limits_are_those_of_sts() {
 }
 
 #[test]
+fn a_federated_name_that_is_cut_is_nobody_elses() {
+    assert_eq!(federated_name("team-a", "bedrock"), "team-a.bedrock");
+    let whole = federated_name("team-a", "x".repeat(25).as_str());
+    assert_eq!((whole.len(), whole.contains('=')), (32, false));
+    let cut = federated_name("team-a", "x".repeat(26).as_str());
+    assert_eq!(cut.len(), 32);
+    assert!(cut.starts_with("team-a.xxxxxxxx="), "{cut}");
+}
+
+#[test]
 fn a_grant_without_its_namespace_crosses_namespaces() {
     assert!(crosses_namespaces("{cluster}/{grant}"));
     for own in ["{namespace}.{grant}", "{namespace}", "org-1", "{grant"] {
@@ -270,6 +280,19 @@ proptest! {
         };
         prop_assert!(name(&a).len() <= 64);
         prop_assert_eq!(name(&a) == name(&b), a == b);
+    }
+
+    #[test]
+    fn federated_names_are_always_valid_and_never_shared(
+        a in ("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?"),
+        b in ("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?"),
+    ) {
+        let names = [&a, &b].map(|(namespace, grant)| federated_name(namespace, grant));
+        for name in &names {
+            prop_assert!((2..=32).contains(&name.len()), "{name}");
+            prop_assert!(name.chars().all(name::is_session_char), "{name}");
+        }
+        prop_assert_eq!(names[0] == names[1], a == b);
     }
 
     #[test]
