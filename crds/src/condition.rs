@@ -58,6 +58,8 @@ pub mod reason {
     pub const SOURCE_REJECTED: &str = "SourceRejected";
     /// AWS refuses a parameter.
     pub const INVALID_INPUT: &str = "InvalidInput";
+    /// AWS refuses session policy and tags: packed together they are too large.
+    pub const PACKED_POLICY_TOO_LARGE: &str = "PackedPolicyTooLarge";
     /// The session expired, and no new one was to be had.
     pub const EXPIRED: &str = "Expired";
     /// Nothing is decided yet: the identity is being looked at, or the session waits for its turn.

@@ -33,15 +33,37 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.secretName) == has(oldSelf.secretName) && (!has(self.secretName) || self.secretName == oldSelf.secretName)").message("secretName cannot change: make another grant"))]
 #[x_kube(validation = Rule::new("!has(self.refreshBefore) || (self.refreshBefore.matches('^([0-9]+(h|m|s))+$') && duration(self.refreshBefore).getSeconds() < self.durationSeconds)").message("refreshBefore must be a duration shorter than durationSeconds: write one such as 30m"))]
+#[x_kube(validation = Rule::new("!has(self.bedrock) || (!has(self.policy) && (!has(self.policyArns) || self.policyArns.size() == 0))").message("bedrock excludes policy and policyArns, which would widen it: remove one or the other"))]
+#[x_kube(validation = Rule::new("has(self.roleArn) || ((!has(self.roleChain) || self.roleChain.size() == 0) && !has(self.externalId) && !has(self.sessionName))").message("roleChain, externalId and sessionName are of a role: write roleArn too, or remove them"))]
+#[x_kube(validation = Rule::new("!has(self.roleChain) || self.roleChain.size() == 0 || self.durationSeconds <= 3600").message("durationSeconds must be 3600 or less with a roleChain: AWS caps every session that is obtained by another"))]
 pub struct AwsGrantSpec {
     /// Name of the AwsIdentity through which the role is assumed.
     #[serde(default = "default_identity")]
     #[schemars(length(min = 1, max = 253))]
     pub identity: String,
-    /// ARN of the role.
+    /// ARN of the role. Absent for a session of the identity's own user, where its rule has an identitySession.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     #[x_kube(validation = Rule::new("self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$')").message("roleArn is no ARN of a role: write one such as arn:aws:iam::111122223333:role/name"))]
-    pub role_arn: String,
+    pub role_arn: Option<String>,
+    /// ARNs of the roles through which the role is assumed, the first first. The identity's rule must name each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(max = 2048)))]
+    #[x_kube(validation = Rule::new("self.all(arn, arn.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$'))").message("roleChain holds what is no ARN of a role: write such as arn:aws:iam::111122223333:role/name"))]
+    pub role_chain: Vec<String>,
+    /// What the session may do at most, whatever the role may: an IAM policy as JSON, of 2,048 characters at most without the spaces in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 10240))]
+    pub policy: Option<String>,
+    /// ARNs of managed policies that confine the session; beside policy they widen it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(max = 2048)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(validation = Rule::new("self.all(arn, arn.matches('^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$'))").message("policyArns holds what is no ARN of a managed policy: write such as arn:aws:iam::aws:policy/name"))]
+    pub policy_arns: Vec<String>,
+    /// The Amazon Bedrock models that the session may invoke, and nothing else; in place of policy and policyArns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bedrock: Option<Bedrock>,
     /// The AWS region that the pods' SDKs use.
     #[schemars(length(max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z]{2,}(-[a-z]{2,})+-[0-9]{1,2}$')").message("region is no AWS region: write one such as us-east-1"))]
@@ -101,6 +123,22 @@ pub struct AwsGrantSpec {
     pub suspend: bool,
 }
 
+/// The Amazon Bedrock models that a session may invoke.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bedrock {
+    /// Ids of foundation models, called in spec.region; families such as anthropic.claude-3*; ids of inference profiles such as us.anthropic.claude-3-haiku-20240307-v1:0 or global.amazon.nova-2-lite-v1:0; ARNs of application inference profiles.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(validation = Rule::new("self.all(model, model.matches('^([a-z0-9-]+[.][A-Za-z0-9._:-]*[*]?|arn:aws[a-z-]*:bedrock:[a-z0-9-]+:[0-9]{12}:application-inference-profile/[A-Za-z0-9_-]+)$'))").message("bedrock.models holds what is no model: write an id such as anthropic.claude-3-haiku-20240307-v1:0, a family such as anthropic.claude-3*, or the ARN of an application inference profile"))]
+    pub models: Vec<String>,
+    /// ARN of the guardrail that every invocation must name, and perhaps a colon and its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("self.matches('^arn:aws[a-z-]*:bedrock:[a-z0-9-]+:[0-9]{12}:guardrail/[A-Za-z0-9]+(:([0-9]{1,8}|DRAFT))?$')").message("bedrock.guardrail is no ARN of a guardrail: write one such as arn:aws:bedrock:us-east-1:111122223333:guardrail/abc123def456"))]
+    pub guardrail: Option<String>,
+}
+
 /// How a pod gets a session.
 #[derive(
     JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
@@ -148,7 +186,7 @@ pub struct AwsGrantStatus {
     /// The generation of the spec that this status is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// ARN of the session, as STS answered.
+    /// ARN of the session, as STS answered; of a session without a role, of its user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assumed_role_arn: Option<String>,
     /// The session's access key id, to find it in CloudTrail; not a secret.
@@ -239,7 +277,9 @@ impl AwsGrantSpec {
         allow::Request {
             namespace,
             namespace_labels,
-            role_arn: &self.role_arn,
+            role_chain: &self.role_chain,
+            role_arn: self.role_arn.as_deref(),
+            has_policy: self.is_confined(),
             duration_seconds: self.duration_seconds,
             tags: &self.tags,
             sets_external_id: self.external_id.is_some(),
@@ -267,7 +307,7 @@ impl AwsGrant {
             namespace: self.namespace().unwrap_or_default(),
             grant: self.name_any(),
             region: spec.region.clone(),
-            role_arn: spec.role_arn.clone(),
+            role_arn: spec.role_arn.clone().unwrap_or_default(),
             service_accounts: spec.service_accounts.clone(),
             deliveries: spec.deliveries().iter().map(ToString::to_string).collect(),
             revoked: None,

@@ -1,5 +1,6 @@
 //! `AwsIdentity`: who Alter is when it calls STS, and who may use that.
 
+use alter_policy::allow;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -36,6 +37,7 @@ use std::collections::BTreeMap;
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.credentials.accessKey) || !has(self.allow) || self.allow.all(rule, !has(rule.identitySession))").message("identitySession of a rule needs credentials.accessKey: AWS gives such sessions by a user's own key alone"))]
 pub struct AwsIdentitySpec {
     /// The region whose STS is called.
     #[schemars(length(max = 32))]
@@ -221,10 +223,12 @@ pub struct SessionTags {
 /// These namespaces may ask for these roles.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.roleArns) || has(self.identitySession)").message("a rule of allow gives nothing: write roleArns, or identitySession"))]
 pub struct AllowRule {
     /// Which namespaces: by name, or by label.
     pub namespaces: NamespaceRule,
-    /// ARNs of roles, in which `*` stands for any characters, as in IAM policies.
+    /// ARNs of roles, in which `*` stands for any characters, as in IAM policies. They bound every role of a grant's chain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 100), inner(length(min = 20, max = 2048)))]
     pub role_arns: Vec<String>,
     /// The longest session, in seconds; as the role itself allows where absent.
@@ -241,6 +245,27 @@ pub struct AllowRule {
     /// `FromGrant` lets grants choose their session name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_name: Option<FromGrant>,
+    /// Lets grants without a role have sessions of the identity's own user: `Federated` ones, which the grant's session policy confines, or `Full` ones, which nothing confines. Needs an access key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_session: Option<IdentitySession>,
+}
+
+/// A session of the identity's own user, without a role.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdentitySession {
+    /// By sts:GetFederationToken.
+    Federated,
+    /// By sts:GetSessionToken.
+    Full,
+}
+
+impl From<IdentitySession> for allow::IdentitySession {
+    fn from(session: IdentitySession) -> Self {
+        match session {
+            IdentitySession::Federated => Self::Federated,
+            IdentitySession::Full => Self::Full,
+        }
+    }
 }
 
 /// Hands a choice over to grants.

@@ -19,6 +19,7 @@ pub mod grant;
 pub mod identity;
 pub mod names;
 pub mod rules;
+pub mod session;
 
 pub use grant::{AwsGrant, AwsGrantSpec, AwsGrantStatus};
 pub use identity::{AwsIdentity, AwsIdentitySpec, AwsIdentityStatus};

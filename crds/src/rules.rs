@@ -16,7 +16,16 @@ impl AwsIdentitySpec {
     pub fn rules(&self) -> Result<Vec<allow::Rule>, FieldError> {
         let rules = self.allow.iter().enumerate();
         rules
-            .map(|(index, rule)| read(&format!("spec.allow[{index}]"), rule))
+            .map(|(index, rule)| {
+                let at = format!("spec.allow[{index}]");
+                if rule.identity_session.is_some() && self.credentials.access_key.is_none() {
+                    return Err(FieldError::new(
+                        format!("{at}.identitySession"),
+                        &"AWS gives sessions without a role by a user's own key alone: remove it, or use spec.credentials.accessKey",
+                    ));
+                }
+                read(&at, rule)
+            })
             .collect()
     }
 }
@@ -48,6 +57,7 @@ fn read(at: &str, rule: &AllowRule) -> Result<allow::Rule, FieldError> {
         tag_keys: rule.tag_keys.clone(),
         external_id_from_grant: rule.external_id.is_some(),
         session_name_from_grant: rule.session_name.is_some(),
+        identity_session: rule.identity_session.map(Into::into),
     })
 }
 
@@ -151,6 +161,24 @@ mod tests {
         }
         let good = json!({"key": "team", "operator": "NotIn", "values": ["a"]});
         assert!(with_expression(&good).is_ok());
+    }
+
+    #[test]
+    fn a_session_without_a_role_needs_a_users_key() {
+        let rule = json!({"namespaces": {"names": ["a"]}, "identitySession": "Federated"});
+        let message = rules(&rule).unwrap_err();
+        assert!(
+            message.starts_with("spec.allow[0].identitySession: "),
+            "{message}"
+        );
+        let mut keyed = spec(&rule);
+        let key = json!({"accessKey": {"secretRef": {"name": "key"}}});
+        keyed.credentials = serde_json::from_value(key).unwrap();
+        let read = keyed.rules().unwrap();
+        assert_eq!(
+            read[0].identity_session,
+            Some(allow::IdentitySession::Federated)
+        );
     }
 
     #[test]

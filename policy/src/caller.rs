@@ -46,13 +46,6 @@ pub fn is_capped_below(arn: &str, chained: bool, seconds: i32) -> bool {
     seconds > CHAINED_SECONDS && (chained || is_session(arn))
 }
 
-/// Whether the caller of this ARN is the account itself, to which nobody should hold a key.
-#[must_use]
-pub fn is_root(arn: &str) -> bool {
-    let mut parts = arn.splitn(6, ':');
-    parts.nth(2) == Some("iam") && parts.nth(2) == Some("root")
-}
-
 /// Whether the caller of this ARN is a user, by a key of whom alone STS gives sessions without a role.
 #[must_use]
 pub fn is_user(arn: &str) -> bool {
@@ -134,18 +127,15 @@ mod tests {
     }
 
     #[test]
-    fn a_root_is_neither_user_nor_session() {
-        let root = "arn:aws:iam::111122223333:root";
-        assert!(is_root(root) && !is_user(root) && !is_session(root));
+    fn a_user_is_told_from_roots_and_sessions() {
+        assert!(is_user("arn:aws:iam::111122223333:user/path/root"));
         for arn in [
-            "arn:aws:iam::111122223333:user/root",
-            "arn:aws:iam::111122223333:user/path/root",
-            "arn:aws:iam::111122223333:user/a:root",
+            "arn:aws:iam::111122223333:root",
+            "arn:aws:iam::111122223333:role/user/a",
+            "arn:aws:sts::111122223333:federated-user/user/a",
+            "",
         ] {
-            assert!(is_user(arn) && !is_root(arn), "{arn}");
+            assert!(!is_user(arn), "{arn}");
         }
-        let federated = "arn:aws:sts::111122223333:federated-user/root";
-        assert!(!is_user(federated) && !is_root(federated));
-        assert!(!is_user("") && !is_root(""));
     }
 }

@@ -11,7 +11,12 @@ impl AwsGrantSpec {
     /// Checks each field by itself; what its identity allows is another question.
     pub fn check(&self) -> Result<(), FieldError> {
         name::check_identity_name(&self.identity).map_err(at("spec.identity"))?;
-        RoleArn::parse(&self.role_arn).map_err(at("spec.roleArn"))?;
+        if let Some(role_arn) = &self.role_arn {
+            RoleArn::parse(role_arn).map_err(at("spec.roleArn"))?;
+        }
+        for (index, hop) in self.role_chain.iter().enumerate() {
+            RoleArn::parse(hop).map_err(at(&format!("spec.roleChain[{index}]")))?;
+        }
         name::check_region(&self.region).map_err(at("spec.region"))?;
         tag::check_all(&self.tags).map_err(at("spec.tags"))?;
         if let Some(external_id) = &self.external_id {
@@ -26,6 +31,8 @@ impl AwsGrantSpec {
         if let Some(template) = &self.secret_template {
             template.check()?;
         }
+        self.check_kind()?;
+        self.check_session_policy(self.owner(None))?;
         self.check_refresh_before()
     }
 
