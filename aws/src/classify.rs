@@ -14,7 +14,9 @@ pub enum Class {
     Denied,
     /// AWS refuses the source credentials: expired, deleted, wrongly signed, or none were found.
     SourceRejected,
-    /// AWS refuses a parameter; the same call never does.
+    /// AWS refuses session policy and tags, which packed together are too large; the same call never does.
+    TooLarge,
+    /// AWS refuses another parameter; the same call never does.
     InvalidInput,
 }
 
@@ -95,11 +97,10 @@ fn by_code(code: &str) -> Option<Class> {
         | "AuthFailure"
         | "InvalidIdentityToken"
         | "IDPRejectedClaim" => Class::SourceRejected,
-        "Validation"
-        | "ValidationError"
-        | "MalformedPolicyDocument"
-        | "PackedPolicyTooLarge"
-        | "RegionDisabled" => Class::InvalidInput,
+        "Validation" | "ValidationError" | "MalformedPolicyDocument" | "RegionDisabled" => {
+            Class::InvalidInput
+        }
+        "PackedPolicyTooLarge" => Class::TooLarge,
         _ => return None,
     };
     Some(class)
@@ -127,7 +128,7 @@ pub fn is_clock(code: &str, message: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Class::{Denied, InvalidInput, SourceRejected, Throttled, Transient};
+    use Class::{Denied, InvalidInput, SourceRejected, Throttled, TooLarge, Transient};
 
     #[test]
     fn every_code_of_sts() {
@@ -138,8 +139,8 @@ mod tests {
             (400, "ValidationException", InvalidInput),
             (400, "MalformedPolicyDocument", InvalidInput),
             (400, "MalformedPolicyDocumentException", InvalidInput),
-            (400, "PackedPolicyTooLarge", InvalidInput),
-            (400, "PackedPolicyTooLargeException", InvalidInput),
+            (400, "PackedPolicyTooLarge", TooLarge),
+            (400, "PackedPolicyTooLargeException", TooLarge),
             (403, "RegionDisabledException", InvalidInput),
             (403, "ExpiredToken", SourceRejected),
             (400, "ExpiredTokenException", SourceRejected),

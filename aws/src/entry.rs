@@ -1,6 +1,7 @@
 //! Entering the role of an identity's own, with no AWS key: by a token, or by a certificate.
 
 use crate::{classify::Class, failure::Failure};
+use alter_policy::session_policy::SessionPolicy;
 
 /// The session that is wanted of the role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Entry {
     /// Life of the session, in seconds: 900 to 43200. Where absent, an hour by a token, and what the profile
     /// says by a certificate.
     pub duration_seconds: Option<i32>,
+    /// What confines the session, by a token alone.
+    pub policy: SessionPolicy,
 }
 
 /// Why the role was not entered.

@@ -27,6 +27,18 @@ pub enum StsError {
         /// What went wrong.
         failure: Box<Failure>,
     },
+    /// `sts:GetFederationToken`.
+    #[error("sts:GetFederationToken failed: {failure}")]
+    GetFederationToken {
+        /// What went wrong.
+        failure: Box<Failure>,
+    },
+    /// `sts:GetSessionToken`.
+    #[error("sts:GetSessionToken failed: {failure}")]
+    GetSessionToken {
+        /// What went wrong.
+        failure: Box<Failure>,
+    },
     /// `sts:GetCallerIdentity`.
     #[error("sts:GetCallerIdentity failed: {failure}")]
     GetCallerIdentity {
@@ -40,7 +52,10 @@ impl StsError {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::AssumeRole { failure, .. } | Self::GetCallerIdentity { failure } => failure.class,
+            Self::AssumeRole { failure, .. }
+            | Self::GetFederationToken { failure }
+            | Self::GetSessionToken { failure }
+            | Self::GetCallerIdentity { failure } => failure.class,
         }
     }
 }
@@ -159,7 +174,7 @@ impl Failure {
             None => (of_source(error), None, None),
         };
         let class = match class {
-            Class::Denied | Class::InvalidInput => Class::SourceRejected,
+            Class::Denied | Class::TooLarge | Class::InvalidInput => Class::SourceRejected,
             other => other,
         };
         let detail = detail.unwrap_or_else(|| innermost(error));

@@ -2,18 +2,31 @@
 
 use crate::{
     classify::{Class, Dispatch, is_clock},
-    request::RoleRequest,
+    request::{FederationRequest, RoleRequest},
 };
+use alter_policy::session_policy::SessionPolicy;
+use std::collections::BTreeMap;
 
 /// What was asked, and of whom.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
     /// The endpoint, as people name it.
     pub(crate) place: &'a str,
-    /// The role session that was asked for; absent for `GetCallerIdentity`.
-    pub(crate) request: Option<&'a RoleRequest>,
+    /// The session that was asked for; absent for `GetCallerIdentity`.
+    pub(crate) request: Option<Wanted<'a>>,
     /// What the caller shows.
     pub(crate) by: By,
+}
+
+/// A session that was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted<'a> {
+    /// Of a role.
+    Role(&'a RoleRequest),
+    /// Of the user who asks, confined.
+    Federated(&'a FederationRequest),
+    /// Of the user who asks.
+    Full,
 }
 
 /// What the caller shows to AWS.
@@ -54,6 +67,7 @@ pub(crate) fn answered(class: Class, code: &str, message: &str, asked: &Asked<'_
             By::Ambient | By::AccessKey | By::Session => denied(message, asked),
         },
         Class::SourceRejected => rejected(code, message, asked).to_owned(),
+        Class::TooLarge => too_large(message, asked.request),
         Class::InvalidInput => invalid(code, message, asked.by).to_owned(),
     }
 }
@@ -68,8 +82,11 @@ const CERTIFICATE_DENIED: &str = "check that the trust anchor trusts the certifi
                                   sts:TagSession and sts:SetSourceIdentity";
 
 fn denied(message: &str, asked: &Asked<'_>) -> String {
-    let Some(request) = asked.request else {
-        return "give the identity credentials that may call STS".to_owned();
+    let request = match asked.request {
+        Some(Wanted::Role(request)) => request,
+        Some(Wanted::Federated(request)) => return federation_denied(message, request),
+        Some(Wanted::Full) => return NO_SESSION.to_owned(),
+        None => return "give the identity credentials that may call STS".to_owned(),
     };
     let extras = [
         ("sts:TagSession", "session tags", !request.tags.is_empty()),
@@ -103,6 +120,82 @@ fn denied(message: &str, asked: &Asked<'_>) -> String {
     text
 }
 
+/// `GetSessionToken` needs no permission.
+const NO_SESSION: &str = "find the policy that denies sts:GetSessionToken to the identity's user, and see that \
+                          its key is a user's own";
+
+fn federation_denied(message: &str, request: &FederationRequest) -> String {
+    let tagged = "sts:TagSession";
+    if message.contains(tagged) {
+        return format!(
+            "allow {tagged} in the policy of the identity's user, since the session has session tags"
+        );
+    }
+    let too = if request.tags.is_empty() {
+        String::new()
+    } else {
+        format!(" and {tagged}")
+    };
+    format!(
+        "allow sts:GetFederationToken{too} in the policy of the identity's user, and use a user's own key"
+    )
+}
+
+/// Names the parts that AWS packs, the largest first.
+fn too_large(message: &str, wanted: Option<Wanted<'_>>) -> String {
+    let (policy, tags) = match wanted {
+        Some(Wanted::Role(request)) => (&request.policy, &request.tags),
+        Some(Wanted::Federated(request)) => (&request.policy, &request.tags),
+        Some(Wanted::Full) | None => return "use a smaller session policy".to_owned(),
+    };
+    let mut parts = parts_by_size(policy, tags);
+    let said = percentage(message).map_or(String::new(), |percent| {
+        format!("packed they are {percent}% of what AWS takes: ")
+    });
+    if parts.is_empty() {
+        return format!("{said}use EKS Pod Identity or a token with fewer session tags");
+    }
+    let (first, length) = parts.remove(0);
+    let rest = parts
+        .iter()
+        .map(|(part, length)| format!("; {part} has {length}"));
+    let rest: String = rest.collect();
+    format!("{said}shorten {first} first, which has {length} characters{rest}")
+}
+
+fn parts_by_size(
+    policy: &SessionPolicy,
+    tags: &BTreeMap<String, String>,
+) -> Vec<(&'static str, usize)> {
+    let characters = |text: &String| text.chars().count();
+    let of_tags = tags
+        .iter()
+        .map(|(key, value)| characters(key) + characters(value));
+    let mut parts = vec![
+        (
+            "the session policy (spec.bedrock or spec.policy)",
+            policy.document_length(),
+        ),
+        ("the list of spec.policyArns", policy.arns_length()),
+        (
+            "the set of session tags (spec.tags, and the identity's)",
+            of_tags.sum(),
+        ),
+    ];
+    parts.retain(|(_, length)| *length > 0);
+    parts.sort_by_key(|(_, length)| std::cmp::Reverse(*length));
+    parts
+}
+
+/// The number before the `%`, as in "Packed policy consumes 137% of allotted space".
+fn percentage(message: &str) -> Option<&str> {
+    let (before, _) = message.split_once('%')?;
+    let start = before
+        .rfind(|c: char| !c.is_ascii_digit())
+        .map_or(0, |at| at + 1);
+    Some(&before[start..]).filter(|digits| !digits.is_empty())
+}
+
 fn rejected(code: &str, message: &str, asked: &Asked<'_>) -> &'static str {
     if is_clock(code, message) {
         return "set the clock of the operator's node: it differs from AWS's";
@@ -132,11 +225,13 @@ fn invalid(code: &str, message: &str, by: By) -> &'static str {
     if by == By::Certificate {
         "correct trustAnchorArn, profileArn or roleArn of the AwsIdentity, and see that the profile names the role"
     } else if message.contains("role chaining") {
-        "set durationSeconds to at most 3600: the identity itself is a role's session"
+        "set durationSeconds to at most 3600: the caller is itself a role's session"
+    } else if message.contains("transitive") {
+        "remove the session tag that AWS names: the identity's own session carries it on already"
     } else if message.contains("MaxSessionDuration") {
         "lower durationSeconds, or raise the role's maximum session duration"
-    } else if code.starts_with("PackedPolicyTooLarge") {
-        "use fewer or shorter session tags"
+    } else if code.starts_with("MalformedPolicyDocument") {
+        "correct spec.policy of the AwsGrant: it must be what IAM takes as a session policy, without Principal"
     } else if code.starts_with("RegionDisabled") {
         "activate STS for the region in the account's IAM settings, or set another region on the \
          AwsIdentity"
@@ -202,13 +297,14 @@ mod tests {
             external_id: None,
             source_identity: None,
             tags: [].into(),
+            policy: SessionPolicy::default(),
         }
     }
 
     fn asked(request: &RoleRequest) -> Asked<'_> {
         Asked {
             place: "STS in us-east-1",
-            request: Some(request),
+            request: Some(Wanted::Role(request)),
             by: By::AccessKey,
         }
     }
@@ -292,7 +388,18 @@ mod tests {
                 "exceeds the 1 hour session limit for roles assumed by role chaining",
                 "3600",
             ),
-            (Class::InvalidInput, "PackedPolicyTooLarge", "", "tags"),
+            (
+                Class::InvalidInput,
+                "ValidationError",
+                "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.",
+                "remove the session tag",
+            ),
+            (
+                Class::InvalidInput,
+                "MalformedPolicyDocument",
+                "",
+                "spec.policy",
+            ),
             (
                 Class::InvalidInput,
                 "RegionDisabledException",
@@ -309,6 +416,62 @@ mod tests {
             let text = mend(class, code, message);
             assert!(text.contains(word), "{code}: {text}");
         }
+    }
+
+    #[test]
+    fn what_is_too_large_names_its_largest_part_first() {
+        let tagged = RoleRequest {
+            tags: [("team".to_owned(), "x".repeat(96))].into(),
+            policy: SessionPolicy {
+                document: Some("x".repeat(2_000)),
+                arns: vec!["x".repeat(30)],
+            },
+            ..request()
+        };
+        let message = "Packed policy consumes 137% of allotted space, please use smaller policy.";
+        let text = too_large(message, Some(Wanted::Role(&tagged)));
+        assert_eq!(
+            text,
+            "packed they are 137% of what AWS takes: shorten the session policy (spec.bedrock or \
+             spec.policy) first, which has 2000 characters; the set of session tags (spec.tags, and the \
+             identity's) has 100; the list of spec.policyArns has 30"
+        );
+        let alone = RoleRequest {
+            tags: tagged.tags.clone(),
+            ..request()
+        };
+        let text = too_large("", Some(Wanted::Role(&alone)));
+        assert!(
+            text.starts_with("shorten the set of session tags"),
+            "{text}"
+        );
+        assert_eq!(percentage("% of it"), None);
+    }
+
+    #[test]
+    fn a_denied_federation_names_the_users_own_policy() {
+        let mut request = FederationRequest {
+            name: "team-a.bedrock".to_owned(),
+            duration_seconds: 3600,
+            tags: [].into(),
+            policy: SessionPolicy::default(),
+        };
+        let text = federation_denied("", &request);
+        assert!(
+            text.starts_with("allow sts:GetFederationToken in the policy"),
+            "{text}"
+        );
+        request.tags = [("a".to_owned(), "b".to_owned())].into();
+        let text = federation_denied("", &request);
+        assert!(
+            text.contains("sts:GetFederationToken and sts:TagSession"),
+            "{text}"
+        );
+        let text = federation_denied("not authorized to perform: sts:TagSession", &request);
+        assert!(
+            text.starts_with("allow sts:TagSession in the policy"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! The parameters of a role session.
+//! The parameters of sessions.
 
+use alter_policy::session_policy::SessionPolicy;
 use std::collections::BTreeMap;
 
 /// What `sts:AssumeRole` is asked for.
@@ -20,4 +21,21 @@ pub struct RoleRequest {
     pub source_identity: Option<String>,
     /// Session tags; with any, the trust policy must allow sts:TagSession.
     pub tags: BTreeMap<String, String>,
+    /// What confines the session, whatever the role may.
+    pub policy: SessionPolicy,
+}
+
+/// What `sts:GetFederationToken` is asked for: a session of the calling user.
+///
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FederationRequest {
+    /// `Name`, which AWS's logs show: 2 to 32 characters.
+    pub name: String,
+    /// Life of the session, in seconds: 900 to 129600.
+    pub duration_seconds: i32,
+    /// Session tags; with any, the user's policy must allow sts:TagSession.
+    pub tags: BTreeMap<String, String>,
+    /// What the session may do; without any, nothing.
+    pub policy: SessionPolicy,
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     failure::{Failure, StsError},
-    mend::{Asked, By},
+    mend::{Asked, By, Wanted},
     request::RoleRequest,
     source::Source,
 };
@@ -11,11 +11,10 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::{
     Client,
     config::{BehaviorVersion, Config, Region, retry::RetryConfig, timeout::TimeoutConfig},
-    operation::assume_role::AssumeRoleOutput,
-    types::{AssumedRoleUser, Credentials, Tag},
+    types::{Credentials, PolicyDescriptorType, Tag},
 };
 use jiff::Timestamp;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use zeroize::Zeroizing;
 
 /// How long each part of a call may take.
@@ -49,7 +48,7 @@ pub struct Settings {
 /// A client of STS for one identity. Clones share their connections and their source credentials.
 #[derive(Clone, Debug)]
 pub struct Sts {
-    client: Client,
+    pub(crate) client: Client,
     place: String,
     by: By,
 }
@@ -63,13 +62,16 @@ pub struct Caller {
     pub arn: String,
 }
 
-/// A role session.
+/// A session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assumed {
     /// The credentials.
     pub session: Session,
-    /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`; the role's path is not in it.
+    /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`; the role's path is not in it. Of a session without a
+    /// role, the ARN of its user.
     pub assumed_role_arn: String,
+    /// The source identity that it carries, which no session after it can change.
+    pub source_identity: Option<String>,
 }
 
 impl Sts {
@@ -105,16 +107,11 @@ impl Sts {
 
     /// `sts:AssumeRole`.
     pub async fn assume_role(&self, request: &RoleRequest) -> Result<Assumed, StsError> {
-        let asked = self.asked(Some(request));
+        let asked = self.asked(Some(Wanted::Role(request)));
         let fail = |failure| StsError::AssumeRole {
             role_arn: request.role_arn.clone(),
             failure: Box::new(failure),
         };
-        let tags: Vec<_> = request
-            .tags
-            .iter()
-            .filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok())
-            .collect();
         let call = self
             .client
             .assume_role()
@@ -123,13 +120,21 @@ impl Sts {
             .duration_seconds(request.duration_seconds)
             .set_external_id(request.external_id.clone())
             .set_source_identity(request.source_identity.clone())
-            .set_tags((!tags.is_empty()).then_some(tags));
+            .set_tags(tags(&request.tags))
+            .set_policy(request.policy.document.clone())
+            .set_policy_arns(policy_arns(&request.policy.arns));
         let answer = call.send().await;
         let output = answer.map_err(|error| fail(Failure::of(&error, &asked)))?;
-        assumed(output).map_err(|field| fail(Failure::incomplete(field, &asked)))
+        let arn = output.assumed_role_user.map(|user| user.arn);
+        let assumed = session(output.credentials, arn.ok_or("AssumedRoleUser"));
+        let assumed = assumed.map_err(|field| fail(Failure::incomplete(field, &asked)))?;
+        Ok(Assumed {
+            source_identity: output.source_identity,
+            ..assumed
+        })
     }
 
-    fn asked<'a>(&'a self, request: Option<&'a RoleRequest>) -> Asked<'a> {
+    pub(crate) fn asked<'a>(&'a self, request: Option<Wanted<'a>>) -> Asked<'a> {
         Asked {
             place: &self.place,
             request,
@@ -163,18 +168,31 @@ pub(crate) fn client(
     (Client::from_conf(config.build()), place)
 }
 
-/// Takes the session out of STS's answer; the error names what lacks.
-fn assumed(output: AssumeRoleOutput) -> Result<Assumed, &'static str> {
-    session(output.credentials, output.assumed_role_user)
+/// Tags as the SDK has them; what is not set is not sent.
+pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Option<Vec<Tag>> {
+    let tags: Vec<_> = tags
+        .iter()
+        .filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok())
+        .collect();
+    (!tags.is_empty()).then_some(tags)
+}
+
+/// Managed policies as the SDK has them; what is not set is not sent.
+pub(crate) fn policy_arns(arns: &[String]) -> Option<Vec<PolicyDescriptorType>> {
+    let arns = arns
+        .iter()
+        .map(|arn| PolicyDescriptorType::builder().arn(arn).build());
+    let arns: Vec<_> = arns.collect();
+    (!arns.is_empty()).then_some(arns)
 }
 
 /// A session out of the parts of an answer of STS; the error names what lacks.
 pub(crate) fn session(
     credentials: Option<Credentials>,
-    user: Option<AssumedRoleUser>,
+    arn: Result<String, &'static str>,
 ) -> Result<Assumed, &'static str> {
     let credentials = credentials.ok_or("Credentials")?;
-    let user = user.ok_or("AssumedRoleUser")?;
+    let arn = arn?;
     let expiration = credentials.expiration;
     let nanoseconds = i32::try_from(expiration.subsec_nanos()).map_err(|_| "Expiration")?;
     Ok(Assumed {
@@ -184,7 +202,8 @@ pub(crate) fn session(
             session_token: Zeroizing::new(credentials.session_token),
             expiration: Timestamp::new(expiration.secs(), nanoseconds).map_err(|_| "Expiration")?,
         },
-        assumed_role_arn: user.arn,
+        assumed_role_arn: arn,
+        source_identity: None,
     })
 }
 

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::{
-    Class,
+    Class, FederationRequest,
     test_sts::{Answer, TestSts},
 };
+use alter_policy::session_policy::SessionPolicy;
 use std::process::Command;
 
 fn key() -> Source {
@@ -32,6 +33,7 @@ fn request() -> RoleRequest {
         external_id: None,
         source_identity: None,
         tags: [].into(),
+        policy: SessionPolicy::default(),
     }
 }
 
@@ -73,6 +75,10 @@ async fn what_is_not_set_is_not_sent() {
         external_id: Some("org:a".to_owned()),
         source_identity: Some("team-a".to_owned()),
         tags: [("team".to_owned(), "ä b".to_owned())].into(),
+        policy: SessionPolicy {
+            document: Some("{}".to_owned()),
+            arns: vec!["arn:aws:iam::aws:policy/x".to_owned()],
+        },
         ..request()
     };
     sts.assume_role(&full).await.unwrap();
@@ -93,6 +99,67 @@ async fn what_is_not_set_is_not_sent() {
     assert_eq!(calls[1].parameter("SourceIdentity"), Some("team-a"));
     assert_eq!(calls[1].parameter("Tags.member.1.Key"), Some("team"));
     assert_eq!(calls[1].parameter("Tags.member.1.Value"), Some("ä b"));
+    assert_eq!(calls[1].parameter("Policy"), Some("{}"));
+    let arn = calls[1].parameter("PolicyArns.member.1.arn");
+    assert_eq!(arn, Some("arn:aws:iam::aws:policy/x"));
+}
+
+#[tokio::test]
+async fn a_federated_session_is_asked_for_with_its_policy() {
+    let server = TestSts::start(|_| Answer::Success).await.unwrap();
+    let request = FederationRequest {
+        name: "team-a.bedrock".to_owned(),
+        duration_seconds: 900,
+        tags: [("team".to_owned(), "a".to_owned())].into(),
+        policy: SessionPolicy {
+            document: Some("{}".to_owned()),
+            arns: Vec::new(),
+        },
+    };
+    let sts = client(server.url()).await;
+    let issued = sts.federation_token(&request).await.unwrap();
+    assert_eq!(*issued.session.session_token, "token-0");
+    assert_eq!(
+        issued.assumed_role_arn,
+        "arn:aws:sts::111122223333:federated-user/team-a.bedrock"
+    );
+    let call = &server.calls()[0];
+    assert_eq!(call.action, "GetFederationToken");
+    for (name, value) in [
+        ("Name", "team-a.bedrock"),
+        ("DurationSeconds", "900"),
+        ("Policy", "{}"),
+        ("Tags.member.1.Key", "team"),
+    ] {
+        assert_eq!(call.parameter(name), Some(value), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_session_is_the_users_own() {
+    let server = TestSts::start(|_| Answer::Success).await.unwrap();
+    let sts = client(server.url()).await;
+    let user = "arn:aws:iam::111122223333:user/alter";
+    let issued = sts.session_token(user, 900).await.unwrap();
+    assert_eq!(issued.assumed_role_arn, user);
+    let call = &server.calls()[0];
+    let names: Vec<_> = call.parameters.keys().map(String::as_str).collect();
+    assert_eq!(call.action, "GetSessionToken");
+    assert_eq!(names, ["Action", "DurationSeconds", "Version"]);
+}
+
+#[tokio::test]
+async fn a_denied_session_without_a_role_names_its_call() {
+    let server = TestSts::start(|_| Answer::Error(403, "AccessDenied", "no")).await;
+    let server = server.unwrap();
+    let sts = client(server.url()).await;
+    let error = sts.session_token("arn", 900).await.unwrap_err();
+    assert_eq!(error.class(), Class::Denied);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("sts:GetSessionToken failed: AccessDenied: no; find"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -114,7 +181,7 @@ async fn errors_carry_their_class_and_aws_text() {
         (403, "InvalidClientTokenId", Class::SourceRejected),
         (400, "ValidationError", Class::InvalidInput),
         (400, "MalformedPolicyDocument", Class::InvalidInput),
-        (400, "PackedPolicyTooLarge", Class::InvalidInput),
+        (400, "PackedPolicyTooLarge", Class::TooLarge),
         (403, "RegionDisabledException", Class::InvalidInput),
         // Modelled under names of their own.
         (400, "ExpiredTokenException", Class::SourceRejected),

@@ -205,6 +205,14 @@ fn success(call: &Call, caller: &str, until: &str) -> String {
         "GetCallerIdentity" => {
             format!("<Arn>{caller}</Arn><UserId>AIDATEST</UserId><Account>111122223333</Account>")
         }
+        "GetFederationToken" => {
+            let name = call.parameter("Name").unwrap_or_default();
+            let arn = format!("arn:aws:sts::111122223333:federated-user/{name}");
+            let id = format!("111122223333:{name}");
+            let user = format!("<FederatedUserId>{id}</FederatedUserId><Arn>{arn}</Arn>");
+            format!("{credentials}<FederatedUser>{user}</FederatedUser>")
+        }
+        "GetSessionToken" => credentials,
         _ => credentials + &user,
     };
     format!(

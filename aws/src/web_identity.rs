@@ -32,6 +32,7 @@ impl WebIdentity {
             role_arn,
             session_name,
             duration_seconds,
+            policy,
         } = entry;
         let asked = Asked {
             place: &self.place,
@@ -48,11 +49,18 @@ impl WebIdentity {
             .role_arn(role_arn)
             .role_session_name(session_name)
             .set_duration_seconds(*duration_seconds)
+            .set_policy(policy.document.clone())
+            .set_policy_arns(sts::policy_arns(&policy.arns))
             .web_identity_token(token.as_str());
         let answer = call.send().await;
         let output = answer.map_err(|error| fail(Failure::of(&error, &asked)))?;
-        sts::session(output.credentials, output.assumed_role_user)
-            .map_err(|field| fail(Failure::incomplete(field, &asked)))
+        let arn = output.assumed_role_user.map(|user| user.arn);
+        let assumed = sts::session(output.credentials, arn.ok_or("AssumedRoleUser"));
+        let assumed = assumed.map_err(|field| fail(Failure::incomplete(field, &asked)))?;
+        Ok(Assumed {
+            source_identity: output.source_identity,
+            ..assumed
+        })
     }
 }
 
@@ -64,11 +72,14 @@ mod tests {
         test_sts::{Answer, TestSts},
     };
 
+    use alter_policy::session_policy::SessionPolicy;
+
     fn entry() -> Entry {
         Entry {
             role_arn: "arn:aws:iam::111122223333:role/alter".to_owned(),
             session_name: "alter.default".to_owned(),
             duration_seconds: Some(3600),
+            policy: SessionPolicy::default(),
         }
     }
 

@@ -10,8 +10,17 @@ pub const IDENTITY_READY: &str = "IdentityReady";
 /// `AwsGrant`: the last renewal succeeded.
 pub const REFRESHED: &str = "Refreshed";
 
-/// All of an `AwsGrant`, the one that people ask for first.
+/// `AwsGrant` with `serviceAccounts`: nobody else in the namespace can have its session.
+pub const SERVICE_ACCOUNTS_ENFORCED: &str = "ServiceAccountsEnforced";
+
+/// All of an `AwsGrant` that tell of its session, the one that people ask for first.
 pub const OF_GRANTS: [&str; 3] = [READY, REFRESHED, IDENTITY_READY];
+
+/// Whether each look at an `AwsGrant` writes the condition anew.
+#[must_use]
+pub fn is_of_grants(type_: &str) -> bool {
+    OF_GRANTS.contains(&type_) || type_ == SERVICE_ACCOUNTS_ENFORCED
+}
 
 /// Reasons, which are also the events' reasons and the metrics' `reason` label.
 pub mod reason {
@@ -60,6 +69,8 @@ pub mod reason {
     pub const INVALID_INPUT: &str = "InvalidInput";
     /// AWS refuses session policy and tags: packed together they are too large.
     pub const PACKED_POLICY_TOO_LARGE: &str = "PackedPolicyTooLarge";
+    /// The session rests in a Secret, which the namespace shares.
+    pub const NAMESPACE_SHARED: &str = "NamespaceShared";
     /// The session expired, and no new one was to be had.
     pub const EXPIRED: &str = "Expired";
     /// Nothing is decided yet: the identity is being looked at, or the session waits for its turn.

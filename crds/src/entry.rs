@@ -7,11 +7,15 @@ impl AwsIdentitySpec {
     /// have. Then it is entered directly, and AWS's limit for sessions of sessions does not hold.
     ///
     /// `AssumeRoleWithWebIdentity` takes no tags, source identity or external ID; `CreateSession` no session
-    /// name either, and makes the certificate's common name the source identity. A grant that asks for more
-    /// goes by `AssumeRole`, so that nothing is left out unseen.
+    /// name or policy either, and makes the certificate's common name the source identity. A grant that asks
+    /// for more, or for roles before its own, goes by `AssumeRole`, so that nothing is left out unseen.
     #[must_use]
     pub fn enters_directly(&self, grant: &AwsGrantSpec) -> bool {
-        if self.credentials.own_role() != Some(grant.role_arn.as_str()) {
+        let own_role = self.credentials.own_role();
+        if own_role.is_none()
+            || own_role != grant.role_arn.as_deref()
+            || !grant.role_chain.is_empty()
+        {
             return false;
         }
         let session = self.session.as_ref();
@@ -25,7 +29,8 @@ impl AwsIdentitySpec {
         let source_identity =
             !by_certificate && session.is_some_and(|own| own.source_identity.is_some());
         let named = by_certificate && grant.session_name.is_some();
-        !(tagged || external_id || source_identity || named)
+        let confined = by_certificate && grant.is_confined();
+        !(tagged || external_id || source_identity || named || confined)
     }
 }
 
@@ -97,6 +102,14 @@ mod tests {
             "it is the certificate's name"
         );
         assert!(!direct(&certificate(), &json!({}), &name));
+        let chain = json!({"roleChain": ["arn:aws:iam::111122223333:role/hop"]});
+        let confined = json!({"bedrock": {"models": ["amazon.nova*"]}});
+        for (credentials, confined_too) in [(token(), true), (certificate(), false)] {
+            assert!(!direct(&credentials, &json!({}), &chain));
+            assert_eq!(direct(&credentials, &json!({}), &confined), confined_too);
+        }
+        let without = json!({"roleArn": null});
+        assert!(!direct(&json!({"ambient": {}}), &json!({}), &without));
         let off = json!({"tags": {"enabled": false}, "name": "{grant}"});
         assert!(direct(&certificate(), &off, &json!({})));
     }

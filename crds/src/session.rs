@@ -68,7 +68,7 @@ impl AwsGrantSpec {
         if let Some(own) = &self.bedrock {
             self.check_bedrock_alone()?;
             let asked = self.asked(own);
-            let document = bedrock::compile(asked, owner).map_err(of_bedrock)?;
+            let document = bedrock::compile(asked, owner).map_err(|error| of_bedrock(&error))?;
             return Ok(SessionPolicy {
                 document: Some(document),
                 arns: Vec::new(),
@@ -86,7 +86,7 @@ impl AwsGrantSpec {
         match &self.bedrock {
             Some(own) => {
                 self.check_bedrock_alone()?;
-                bedrock::check(self.asked(own), None).map_err(of_bedrock)
+                bedrock::check(self.asked(own), None).map_err(|error| of_bedrock(&error))
             }
             None => self.inline().map(drop),
         }
@@ -180,19 +180,20 @@ impl AwsGrantSpec {
     }
 }
 
-fn of_bedrock(error: BedrockError) -> FieldError {
-    let field = match &error {
+fn of_bedrock(error: &BedrockError) -> FieldError {
+    let field = match error {
         BedrockError::Model { index, .. } => format!("{BEDROCK}.models[{index}]"),
         BedrockError::Guardrail(_) => format!("{BEDROCK}.guardrail"),
         BedrockError::Empty | BedrockError::TooLong { .. } => format!("{BEDROCK}.models"),
     };
-    FieldError::new(field, &error)
+    FieldError::new(field, error)
 }
 
 /// Checks whether AWS gives the grant so long a session, by what it said of the identity.
 pub fn check_cap(identity: &AwsIdentity, grant: &AwsGrantSpec) -> Result<(), FieldError> {
     let caller = caller_of(identity).unwrap_or_default();
     match grant.session_kind() {
+        SessionKind::Role if identity.spec.enters_directly(grant) => Ok(()),
         SessionKind::Role => grant.check_cap(caller, !grant.role_chain.is_empty()),
         SessionKind::Federated | SessionKind::Full => Ok(()),
     }

@@ -6,6 +6,7 @@ use crate::{
     calls::Caller,
     clock,
     error::IssueError,
+    hops::Hops,
     metrics::{Metrics, Operation},
     secret::Secrets,
     slot::{Connection, Slot},
@@ -186,7 +187,7 @@ impl Clients {
         let failed = |identity, source| IssueError::Source { identity, source };
         let entry = target.entry(own);
         let entered = self.enter(target, slot, own, &entry, failed).await?;
-        let session = entered.session;
+        let (session, source_identity) = (entered.session, entered.source_identity);
         let (version, term) = (
             session.access_key_id.clone(),
             Term::new(clock::now(), session.expiration),
@@ -198,7 +199,11 @@ impl Clients {
             "entered the identity's own role"
         );
         let source = Source::Session(session);
-        Ok(connection(target, source, Some(version), Some(term)).await)
+        let connection = connection(target, source, Some(version), Some(term)).await;
+        Ok(Connection {
+            source_identity,
+            ..connection
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Slot>>> {
@@ -222,5 +227,7 @@ async fn connection(
         target: target.clone(),
         version,
         term,
+        source_identity: None,
+        hops: Hops::default(),
     }
 }

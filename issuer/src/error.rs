@@ -195,7 +195,7 @@ impl Retry {
             // is looked at again, since nobody tells Alter that a policy changed.
             Class::Denied => Self::backoff(30, 300),
             Class::SourceRejected => Self::backoff(5, 120),
-            Class::InvalidInput => Self::later(600),
+            Class::TooLarge | Class::InvalidInput => Self::later(600),
         }
     }
 
@@ -256,7 +256,7 @@ impl IssueError {
 /// What denies or refuses the identity's own role is, for a grant of another role, the source's fault.
 const fn of_source(error: &EntryError) -> Class {
     match error.class() {
-        Class::Denied | Class::InvalidInput => Class::SourceRejected,
+        Class::Denied | Class::TooLarge | Class::InvalidInput => Class::SourceRejected,
         class => class,
     }
 }
@@ -268,6 +268,7 @@ pub(crate) const fn reason(class: Class) -> &'static str {
         Class::Transient => reason::UNAVAILABLE,
         Class::Denied => reason::ACCESS_DENIED,
         Class::SourceRejected => reason::SOURCE_REJECTED,
+        Class::TooLarge => reason::PACKED_POLICY_TOO_LARGE,
         Class::InvalidInput => reason::INVALID_INPUT,
     }
 }

@@ -6,8 +6,10 @@ mod bucket;
 mod calls;
 mod clients;
 mod clock;
+pub mod digest;
 pub mod error;
 mod flight;
+mod hops;
 pub mod lookup;
 pub mod metrics;
 pub mod request;
@@ -21,12 +23,14 @@ pub use alter_aws::{Assumed as Issued, Caller};
 pub use error::{IssueError, Retry};
 pub use metrics::Metrics;
 
-use alter_aws::{Class, Entry, RoleRequest, Sts, StsError};
+use alter_aws::{Assumed, Class, Entry, RoleRequest, Sts, StsError};
 use alter_crds::{AwsGrant, AwsIdentity};
 use clients::Clients;
 use flight::Flights;
+use hops::{Hop, Site};
 use kube::ResourceExt;
 use metrics::Operation;
+use request::SessionRequest;
 use slot::{Connection, Slot};
 use std::sync::Arc;
 use target::{Target, Way};
@@ -83,24 +87,30 @@ impl Issuer {
         let target = Target::of(identity);
         let slot = self.inner.clients.slot(&target.identity);
         let connection = self.inner.clients.current(&target, &slot).await?;
-        let ask = |sts: Sts| async move { sts.caller_identity().await };
-        let operation = Operation::GetCallerIdentity;
-        self.inner
-            .call(&target, &slot, connection, operation, ask)
-            .await
+        let inner = &self.inner;
+        let ask = |connection: Connection| {
+            let caller = inner.clients.caller(&target, &slot);
+            let sts = connection.sts;
+            async move {
+                let operation = Operation::GetCallerIdentity;
+                caller.once(operation, sts.caller_identity()).await
+            }
+        };
+        inner.call(&target, &slot, connection, &[], ask).await
     }
 
-    /// `sts:AssumeRole` with what identity and grant ask for; where the role is the identity's own, that is
-    /// entered directly.
+    /// The session that identity and grant ask for: of a role by `sts:AssumeRole`, through the roles before it;
+    /// where the role is the identity's own, by entering that directly; without a role by
+    /// `sts:GetFederationToken` or `sts:GetSessionToken`.
     ///
-    /// Concurrent calls for the same grant and the same input share one call. Waits for the identity's
+    /// Concurrent calls for the same grant and the same input share one. Each call waits for the identity's
     /// budget. A source that AWS refuses is read once more, so that a rotated key is picked up.
     pub async fn issue(
         &self,
         identity: &AwsIdentity,
         grant: &AwsGrant,
     ) -> Result<Issued, IssueError> {
-        let request = request::plan(&identity.spec, grant, &self.inner.cluster)?;
+        let request = request::plan(identity, grant, &self.inner.cluster)?;
         let name = || {
             format!(
                 "{}/{}",
@@ -109,14 +119,13 @@ impl Issuer {
             )
         };
         let uid = grant.uid().unwrap_or_else(name);
-        let key = (uid, request::digest(identity, &request));
+        let key = (uid, digest::digest(identity, &request));
         let (inner, target) = (self.inner.clone(), Target::of(identity));
         let direct = identity.spec.enters_directly(&grant.spec);
         let work = || async move {
-            if direct {
-                inner.enter(&target, &request).await
-            } else {
-                inner.assume(&target, &request).await
+            match &request {
+                SessionRequest::Role { role, .. } if direct => inner.enter(&target, role).await,
+                request => inner.obtain(&target, request).await,
             }
         };
         self.inner.flights.join(key, work).await
@@ -130,21 +139,70 @@ impl Issuer {
 }
 
 impl Inner {
-    async fn assume(&self, target: &Target, request: &RoleRequest) -> Result<Issued, IssueError> {
+    async fn obtain(
+        &self,
+        target: &Target,
+        request: &SessionRequest,
+    ) -> Result<Issued, IssueError> {
         let slot = self.clients.slot(&target.identity);
         let connection = self.clients.cached(target, &slot).await?;
-        let ask = |sts: Sts| {
-            let request = request.clone();
-            async move { sts.assume_role(&request).await }
+        let ask = |connection| self.ask(target, &slot, connection, request);
+        let hops: &[RoleRequest] = match request {
+            SessionRequest::Role { hops, .. } => hops,
+            SessionRequest::Federated { .. } | SessionRequest::Full { .. } => &[],
         };
-        self.call(target, &slot, connection, Operation::AssumeRole, ask)
-            .await
+        self.call(target, &slot, connection, hops, ask).await
+    }
+
+    /// The calls that a session takes, one after the other.
+    async fn ask(
+        &self,
+        target: &Target,
+        slot: &Slot,
+        connection: Connection,
+        request: &SessionRequest,
+    ) -> Result<Assumed, StsError> {
+        let caller = self.clients.caller(target, slot);
+        let assume = |sts: Sts, request: RoleRequest| async move {
+            let operation = Operation::AssumeRole;
+            caller.once(operation, sts.assume_role(&request)).await
+        };
+        let sts = connection.sts;
+        match request {
+            SessionRequest::Role { hops, role } => {
+                let site = Site {
+                    region: &target.region,
+                    endpoint: target.endpoint.as_deref(),
+                };
+                let start = Hop::start(sts, connection.source_identity);
+                let last = connection.hops.walk(start, hops, &site, assume).await?;
+                let mut role = role.clone();
+                // AWS refuses to change it.
+                role.source_identity = role
+                    .source_identity
+                    .filter(|_| last.source_identity.is_none());
+                assume(last.sts, role).await
+            }
+            SessionRequest::Federated { request, .. } => {
+                let operation = Operation::GetFederationToken;
+                caller.once(operation, sts.federation_token(request)).await
+            }
+            SessionRequest::Full {
+                user,
+                duration_seconds,
+            } => {
+                let call = sts.session_token(user, *duration_seconds);
+                caller.once(Operation::GetSessionToken, call).await
+            }
+        }
     }
 
     /// Enters the identity's own role as a grant asks.
     async fn enter(&self, target: &Target, request: &RoleRequest) -> Result<Issued, IssueError> {
         let Way::OwnRole(own) = target.way()? else {
-            return self.assume(target, request).await;
+            return Err(IssueError::NoSource {
+                identity: target.identity.clone(),
+            });
         };
         // Taken apart, so that a parameter that is added is thought of in `enters_directly` too: none of those
         // that are left out here is set.
@@ -155,46 +213,47 @@ impl Inner {
             external_id: _,
             source_identity: _,
             tags: _,
+            policy,
         } = request;
         let entry = Entry {
             role_arn: role_arn.clone(),
             session_name: session_name.clone(),
             duration_seconds: Some(*duration_seconds),
+            policy: policy.clone(),
         };
         let slot = self.clients.slot(&target.identity);
         let failed = |identity, source| IssueError::Entry { identity, source };
         self.clients.enter(target, &slot, own, &entry, failed).await
     }
 
-    /// Makes a call, and once more where AWS refused a source that has changed since.
+    /// Asks, and once more where AWS refused a source that has changed since, or a session that was obtained
+    /// on the way some time ago.
     async fn call<T, F>(
         &self,
         target: &Target,
         slot: &Slot,
         connection: Connection,
-        operation: Operation,
-        ask: impl Fn(Sts) -> F,
+        hops: &[RoleRequest],
+        ask: impl Fn(Connection) -> F,
     ) -> Result<T, IssueError>
     where
         F: Future<Output = Result<T, StsError>>,
     {
         let failed = |source| IssueError::sts(&target.identity, source);
-        let once = |connection: &Connection| {
-            let call = ask(connection.sts.clone());
-            self.clients.caller(target, slot).once(operation, call)
-        };
-        let error = match once(&connection).await {
+        let error = match ask(connection.clone()).await {
             Err(error) if error.class() == Class::SourceRejected => error,
             answer => return answer.map_err(failed),
         };
-        let Some(renewed) = self.clients.renew(target, slot, &connection).await? else {
+        let forgot = connection.hops.forget(hops);
+        let renewed = self.clients.renew(target, slot, &connection).await?;
+        let Some(other) = renewed.or_else(|| forgot.then_some(connection)) else {
             return Err(failed(error));
         };
         tracing::info!(
             identity = target.identity,
             "AWS refused the credentials, and there are others: trying those"
         );
-        once(&renewed).await.map_err(failed)
+        ask(other).await.map_err(failed)
     }
 }
 

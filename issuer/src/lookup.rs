@@ -1,15 +1,12 @@
 //! What a grant's identity says about it. Pure; the operator and the broker go by the same answer.
 
-use crate::request;
+use crate::{digest, request};
 use alter_crds::{
     AwsGrant, AwsIdentity,
     condition::{self, READY, reason},
-    grant,
+    grant, session,
 };
-use alter_policy::{
-    caller::{self, CHAINED_SECONDS},
-    hex::hex,
-};
+use alter_policy::hex::hex;
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -73,42 +70,29 @@ pub fn look_up(
     if !seen {
         return Lookup::NotSeenYet;
     }
-    let (true, Some(caller)) = (condition::is_true(&status.conditions, READY), &status.arn) else {
+    let is_ready = condition::is_true(&status.conditions, READY) && status.arn.is_some();
+    if !is_ready {
         let message = ready.map(|own| own.message.clone());
         return message.map_or(Lookup::NotSeenYet, Lookup::NotReady);
-    };
-    match usable(identity, grant, caller, cluster) {
+    }
+    match usable(identity, grant, cluster) {
         Ok(request_digest) => Lookup::Ready {
             rule,
-            digest: digest(grant, &request_digest),
+            digest: whole_digest(grant, &request_digest),
         },
         Err(message) => Lookup::Invalid { rule, message },
     }
 }
 
 /// The digest of the request, if all of its fields can be used.
-fn usable(
-    identity: &AwsIdentity,
-    grant: &AwsGrant,
-    caller: &str,
-    cluster: &str,
-) -> Result<String, String> {
-    let request =
-        request::plan(&identity.spec, grant, cluster).map_err(|error| error.to_string())?;
-    let seconds = grant.spec.duration_seconds;
-    let direct = identity.spec.enters_directly(&grant.spec);
-    if !direct && caller::is_capped_below(caller, seconds) {
-        return Err(format!(
-            "spec.durationSeconds: {seconds} is more than the {CHAINED_SECONDS} that AWS allows where the \
-             caller is itself a session ({caller}): write {CHAINED_SECONDS} or less, or use an \
-             AwsIdentity with an access key"
-        ));
-    }
-    Ok(request::digest(identity, &request))
+fn usable(identity: &AwsIdentity, grant: &AwsGrant, cluster: &str) -> Result<String, String> {
+    let request = request::plan(identity, grant, cluster).map_err(|error| error.to_string())?;
+    session::check_cap(identity, &grant.spec).map_err(|error| error.to_string())?;
+    Ok(digest::digest(identity, &request))
 }
 
 /// Covers the request, `grant.json` and the Secret's template.
-fn digest(grant: &AwsGrant, request_digest: &str) -> String {
+fn whole_digest(grant: &AwsGrant, request_digest: &str) -> String {
     let mut hash = Sha256::new();
     for part in [
         request_digest,
@@ -209,7 +193,7 @@ mod tests {
     #[test]
     fn denial_is_heard_whatever_state_the_identity_is_in() {
         let mut grant = fixtures::grant();
-        grant.spec.role_arn = "arn:aws:iam::111122223333:role/other".to_owned();
+        grant.spec.role_arn = Some("arn:aws:iam::111122223333:role/other".to_owned());
         let mut edited = fixtures::identity();
         edited.metadata.generation = Some(2);
         for identity in [
@@ -224,7 +208,7 @@ mod tests {
     #[test]
     fn rules_that_cannot_be_read_deny_nobody() {
         let mut grant = fixtures::grant();
-        grant.spec.role_arn = "arn:aws:iam::111122223333:role/other".to_owned();
+        grant.spec.role_arn = Some("arn:aws:iam::111122223333:role/other".to_owned());
         let broken = unready(reason::INVALID_SPEC, "False");
         assert_eq!(ask(&broken, &grant), Lookup::NotReady("why".to_owned()));
     }
@@ -283,7 +267,7 @@ mod tests {
         identity.status.as_mut().unwrap().arn = Some(arn.to_owned());
         grant.spec.duration_seconds = 43_200;
         assert!(matches!(ask(&identity, &grant), Lookup::Ready { .. }));
-        grant.spec.role_arn.push_str("-other");
+        grant.spec.role_arn = grant.spec.role_arn.map(|own| own + "-other");
         assert!(matches!(ask(&identity, &grant), Lookup::Invalid { .. }));
     }
 
@@ -331,7 +315,7 @@ mod tests {
             });
         }));
         assert!(!changed(
-            |grant| grant.spec.refresh_before = Some("10m".to_owned())
+            |grant| grant.spec.refresh_before = Some("40m".to_owned())
         ));
         assert!(!changed(|grant| grant.metadata.generation = Some(9)));
         let mut wider = identity.clone();

@@ -19,8 +19,12 @@ pub const SUCCESS: &str = "Success";
 /// The calls of STS that the issuer makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Operation {
-    /// Issues a session.
+    /// Issues a session of a role, for a grant or on the way to one.
     AssumeRole,
+    /// Issues a confined session of the identity's own user.
+    GetFederationToken,
+    /// Issues a session of the identity's own user.
+    GetSessionToken,
     /// Enters the identity's own role by a token.
     AssumeRoleWithWebIdentity,
     /// Issues none.

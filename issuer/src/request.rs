@@ -1,20 +1,19 @@
 //! What a grant asks STS for, under what its identity lays down. Pure.
 
-use alter_aws::RoleRequest;
+use alter_aws::{FederationRequest, RoleRequest};
 use alter_crds::{
     AwsGrant, AwsGrantSpec, AwsIdentity,
     field::FieldError,
-    identity::{AwsIdentitySpec, SessionTemplate},
     names::session_tag,
+    session::{self, SessionKind},
 };
 use alter_policy::{
-    hex::hex,
+    caller::CHAINED_SECONDS,
+    session_policy::SessionPolicy,
     tag::{self, TagError},
     template::{self, DEFAULT_SESSION_NAME, TemplateError, Values},
 };
 use kube::ResourceExt;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Why identity and grant make no request.
@@ -30,22 +29,55 @@ pub enum RequestError {
         /// What is wrong with it, and the mend.
         source: TemplateError,
     },
+    /// Nobody knows whose a session without a role would be.
+    #[error("AwsIdentity {identity}: AWS has not said yet whose key it is; Alter asks by itself")]
+    NotSeenYet {
+        /// The identity.
+        identity: String,
+    },
     /// A field of the grant.
     #[error(transparent)]
     Field(#[from] FieldError),
 }
 
-/// The parameters of `sts:AssumeRole` for a grant under an identity.
+/// What STS is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionRequest {
+    /// A session of a role, by `sts:AssumeRole`.
+    Role {
+        /// The roles before it, the first first. Their sessions are the identity's own, and all grants share them.
+        hops: Vec<RoleRequest>,
+        /// The session.
+        role: RoleRequest,
+    },
+    /// A confined session of the identity's own user, by `sts:GetFederationToken`.
+    Federated {
+        /// ARN of the user.
+        user: String,
+        /// The session.
+        request: FederationRequest,
+    },
+    /// A session of the identity's own user, by `sts:GetSessionToken`.
+    Full {
+        /// ARN of the user.
+        user: String,
+        /// Life of the session, in seconds.
+        duration_seconds: i32,
+    },
+}
+
+/// The parameters of a grant's session under an identity.
 ///
 /// What the grant itself chooses outranks the identity's template; whether it may was decided before.
 pub fn plan(
-    identity: &AwsIdentitySpec,
+    identity: &AwsIdentity,
     grant: &AwsGrant,
     cluster: &str,
-) -> Result<RoleRequest, RequestError> {
+) -> Result<SessionRequest, RequestError> {
     let spec = &grant.spec;
     // Also keeps a tenant's tags from posing as Alter's own, whose keys are reserved.
     spec.check()?;
+    session::check(identity, spec)?;
     let (namespace, name) = (grant.namespace().unwrap_or_default(), grant.name_any());
     let values = Values {
         namespace: &namespace,
@@ -54,7 +86,61 @@ pub fn plan(
         service_account: None,
         pod: None,
     };
-    let session = identity.session.clone().unwrap_or_default();
+    let caller = identity.status.as_ref().and_then(|own| own.arn.as_deref());
+    let Some(owner) = spec.owner(caller) else {
+        return Err(RequestError::NotSeenYet {
+            identity: spec.identity.clone(),
+        });
+    };
+    let policy = spec.session_policy(owner)?;
+    let duration_seconds = spec.duration_seconds;
+    let user = caller.unwrap_or_default().to_owned();
+    Ok(match (&spec.role_arn, spec.session_kind()) {
+        (Some(role_arn), _) => {
+            let hops = spec.role_chain.iter();
+            SessionRequest::Role {
+                hops: hops.map(|arn| hop(arn, &identity.name_any())).collect(),
+                role: role(identity, spec, role_arn, policy, values)?,
+            }
+        }
+        (None, SessionKind::Full) => SessionRequest::Full {
+            user,
+            duration_seconds,
+        },
+        (None, _) => SessionRequest::Federated {
+            user,
+            request: FederationRequest {
+                name: template::federated_name(&namespace, &name),
+                duration_seconds,
+                tags: tags_of(identity, spec, values)?,
+                policy,
+            },
+        },
+    })
+}
+
+/// A role on the way to a grant's. Nothing of the grant is in it, and nothing that would stay on all sessions
+/// after it: tags and source identity come with the last.
+fn hop(role_arn: &str, identity: &str) -> RoleRequest {
+    RoleRequest {
+        role_arn: role_arn.to_owned(),
+        session_name: template::own_session_name(identity),
+        duration_seconds: CHAINED_SECONDS,
+        external_id: None,
+        source_identity: None,
+        tags: BTreeMap::new(),
+        policy: SessionPolicy::default(),
+    }
+}
+
+fn role(
+    identity: &AwsIdentity,
+    spec: &AwsGrantSpec,
+    role_arn: &str,
+    policy: SessionPolicy,
+    values: Values<'_>,
+) -> Result<RoleRequest, RequestError> {
+    let session = identity.spec.session.clone().unwrap_or_default();
     let broken = |field: &str| {
         let field = field.to_owned();
         let identity = spec.identity.clone();
@@ -78,7 +164,7 @@ pub fn plan(
         (None, None) => None,
     };
     // Roles Anywhere sets one, the certificate's common name, which no later session can change.
-    let own_source_identity = identity.credentials.roles_anywhere.is_none();
+    let own_source_identity = identity.spec.credentials.roles_anywhere.is_none();
     let source_identity = session
         .source_identity
         .as_deref()
@@ -86,38 +172,29 @@ pub fn plan(
         .map(|template| template::source_identity(template, values))
         .transpose()
         .map_err(broken("sourceIdentity"))?;
-    let tags = tags_of(&session, spec, values)?;
     Ok(RoleRequest {
-        role_arn: spec.role_arn.clone(),
+        role_arn: role_arn.to_owned(),
         session_name,
         duration_seconds: spec.duration_seconds,
         external_id,
         source_identity,
-        tags,
+        tags: tags_of(identity, spec, values)?,
+        policy,
     })
 }
 
 /// The grant's tags, those that the identity lays down, and Alter's own.
 fn tags_of(
-    session: &SessionTemplate,
+    identity: &AwsIdentity,
     spec: &AwsGrantSpec,
     values: Values<'_>,
 ) -> Result<BTreeMap<String, String>, RequestError> {
-    const FIELD: &str = "spec.tags";
     let mut tags = spec.tags.clone();
-    let Some(own) = &session.tags else {
+    let session = identity.spec.session.as_ref();
+    let Some(own) = session.and_then(|own| own.tags.as_ref()) else {
         return Ok(tags);
     };
     for (key, template) in &own.values {
-        // STS takes keys that differ in case alone for the same.
-        let same = |other: &&String| other.to_lowercase() == key.to_lowercase();
-        if let Some(taken) = spec.tags.keys().find(same) {
-            let problem = format!(
-                "{taken:?} is set by AwsIdentity {}: remove it",
-                spec.identity
-            );
-            return Err(FieldError::new(FIELD, &problem).into());
-        }
         let value = template::tag_value(key, template, values).map_err(|source| {
             RequestError::Template {
                 identity: spec.identity.clone(),
@@ -131,7 +208,7 @@ fn tags_of(
         tags.extend(own_tags(values));
     }
     if tags.len() > tag::LIMIT {
-        return Err(FieldError::new(FIELD, &TagError::TooMany(tags.len())).into());
+        return Err(FieldError::new("spec.tags", &TagError::TooMany(tags.len())).into());
     }
     Ok(tags)
 }
@@ -148,56 +225,6 @@ fn own_tags(values: Values<'_>) -> impl Iterator<Item = (String, String)> {
     .into_iter()
     .filter(|(_, value)| !value.is_empty())
     .map(|(key, value)| (key.to_owned(), value))
-}
-
-/// Changes when anything that a session depends on changes: what STS is asked for, and as whom, and where.
-/// The key inside an access key's Secret is not part of it: rotating a key renews no session.
-///
-/// SHA-256, in hex.
-#[must_use]
-pub fn digest(identity: &AwsIdentity, request: &RoleRequest) -> String {
-    #[derive(Serialize)]
-    struct Input<'a> {
-        identity: &'a str,
-        region: &'a str,
-        endpoint: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        rolesanywhere: Option<&'a str>,
-        credentials: &'a alter_crds::identity::Credentials,
-        role_arn: &'a str,
-        session_name: &'a str,
-        duration_seconds: i32,
-        external_id: Option<&'a str>,
-        source_identity: Option<&'a str>,
-        tags: &'a BTreeMap<String, String>,
-    }
-    // Taken apart, so that a parameter that is added cannot be forgotten here.
-    let RoleRequest {
-        role_arn,
-        session_name,
-        duration_seconds,
-        external_id,
-        source_identity,
-        tags,
-    } = request;
-    let (name, spec) = (identity.name_any(), &identity.spec);
-    let endpoints = spec.endpoints.as_ref();
-    let input = Input {
-        identity: &name,
-        region: &spec.region,
-        endpoint: endpoints.and_then(|own| own.sts.as_deref()),
-        rolesanywhere: endpoints.and_then(|own| own.rolesanywhere.as_deref()),
-        credentials: &spec.credentials,
-        role_arn,
-        session_name,
-        duration_seconds: *duration_seconds,
-        external_id: external_id.as_deref(),
-        source_identity: source_identity.as_deref(),
-        tags,
-    };
-    // Structs and maps of strings and numbers, in a fixed order: serialising them has no way to fail.
-    let text = serde_json::to_vec(&input).unwrap_or_default();
-    hex(&Sha256::digest(text))
 }
 
 #[cfg(test)]

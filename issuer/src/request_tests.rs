@@ -17,13 +17,21 @@ fn grant(spec: &serde_json::Value) -> AwsGrant {
     });
     let fields = whole.as_object_mut().unwrap();
     fields.extend(spec.as_object().unwrap().clone());
+    fields.retain(|_, value| !value.is_null());
     let mut grant = AwsGrant::new("bedrock", serde_json::from_value(whole).unwrap());
     grant.metadata.namespace = Some("team-a".to_owned());
     grant
 }
 
 fn planned(session: &serde_json::Value, spec: &serde_json::Value) -> Result<RoleRequest, String> {
-    plan(&identity(session).spec, &grant(spec), "prod").map_err(|error| error.to_string())
+    role_of(plan(&identity(session), &grant(spec), "prod"))
+}
+
+fn role_of(planned: Result<SessionRequest, RequestError>) -> Result<RoleRequest, String> {
+    match planned.map_err(|error| error.to_string())? {
+        SessionRequest::Role { role, .. } => Ok(role),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -38,6 +46,7 @@ fn nothing_is_set_that_nobody_asked_for() {
             external_id: None,
             source_identity: None,
             tags: [].into(),
+            policy: SessionPolicy::default(),
         }
     );
 }
@@ -73,7 +82,7 @@ fn the_identity_templates_hold() {
 #[test]
 fn a_cluster_without_a_name_has_no_tag() {
     let session = json!({"tags": {"enabled": true}});
-    let request = plan(&identity(&session).spec, &grant(&json!({})), "").unwrap();
+    let request = role_of(plan(&identity(&session), &grant(&json!({})), "")).unwrap();
     assert_eq!(request.tags.len(), 2);
     let off = json!({"tags": {"enabled": false}});
     assert!(planned(&off, &json!({})).unwrap().tags.is_empty());
@@ -167,79 +176,98 @@ fn own_tags_count_towards_the_fifty() {
     assert!(error.contains("51 session tags"), "{error}");
 }
 
+const POLICY: &str = r#"{ "Statement": [] }"#;
+
 #[test]
-fn the_digest_changes_with_each_thing_that_a_session_depends_on() {
-    let request = planned(&json!({}), &json!({})).unwrap();
-    let own = identity(&json!({}));
-    let first = digest(&own, &request);
-    assert_eq!(first.len(), 64);
-    assert_eq!(first, digest(&own, &request));
+fn a_session_policy_is_sent_as_it_is_counted() {
+    let request = planned(&json!({}), &json!({"policy": POLICY})).unwrap();
+    assert_eq!(
+        request.policy.document.as_deref(),
+        Some(r#"{"Statement":[]}"#)
+    );
+    let arn = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+    let request = planned(&json!({}), &json!({"policyArns": [arn]})).unwrap();
+    assert_eq!(request.policy.arns, [arn]);
+    let bedrock = json!({"bedrock": {"models": ["us.amazon.nova-pro-v1:0"]}});
+    let document = planned(&json!({}), &bedrock).unwrap().policy.document;
+    let profile =
+        "arn:aws:bedrock:eu-west-1:111122223333:inference-profile/us.amazon.nova-pro-v1:0";
+    assert!(document.unwrap().contains(profile));
+}
 
-    let requests = [
-        RoleRequest {
-            role_arn: "other".to_owned(),
-            ..request.clone()
-        },
-        RoleRequest {
-            session_name: "other".to_owned(),
-            ..request.clone()
-        },
-        RoleRequest {
-            duration_seconds: 900,
-            ..request.clone()
-        },
-        RoleRequest {
-            external_id: Some(String::new()),
-            ..request.clone()
-        },
-        RoleRequest {
-            source_identity: Some(String::new()),
-            ..request.clone()
-        },
-        RoleRequest {
-            tags: [("a".to_owned(), "b".to_owned())].into(),
-            ..request.clone()
-        },
-        RoleRequest {
-            tags: [("a".to_owned(), "bc".to_owned())].into(),
-            ..request.clone()
-        },
-        RoleRequest {
-            tags: [("ab".to_owned(), "c".to_owned())].into(),
-            ..request.clone()
-        },
-    ];
-    let mut digests: Vec<_> = requests
-        .iter()
-        .map(|request| digest(&own, request))
-        .collect();
-    for change in [
-        |identity: &mut AwsIdentity| identity.metadata.name = Some("other".to_owned()),
-        |identity: &mut AwsIdentity| identity.spec.region = "eu-west-1".to_owned(),
-        |identity: &mut AwsIdentity| {
-            identity.spec.endpoints = serde_json::from_value(json!({"sts": "http://sts"})).unwrap();
-        },
-        |identity: &mut AwsIdentity| {
-            let key = json!({"accessKey": {"secretRef": {"name": "key"}}});
-            identity.spec.credentials = serde_json::from_value(key).unwrap();
-        },
-    ] {
-        let mut changed = own.clone();
-        change(&mut changed);
-        digests.push(digest(&changed, &request));
+#[test]
+fn a_hop_carries_nothing_of_the_grant() {
+    let session = json!({
+        "sourceIdentity": "{namespace}", "externalId": "{grant}", "tags": {"enabled": true},
+    });
+    let hop = "arn:aws:iam::444455556666:role/hub";
+    let spec = json!({"roleChain": [hop], "policy": POLICY, "tags": {"team": "a"}});
+    let planned = plan(&identity(&session), &grant(&spec), "prod").unwrap();
+    let SessionRequest::Role { hops, role } = planned else {
+        panic!("{planned:?}");
+    };
+    let expected = RoleRequest {
+        role_arn: hop.to_owned(),
+        session_name: "alter.default".to_owned(),
+        duration_seconds: 3_600,
+        external_id: None,
+        source_identity: None,
+        tags: [].into(),
+        policy: SessionPolicy::default(),
+    };
+    assert_eq!(hops, [expected]);
+    assert_eq!(role.session_name, "alter.team-a.bedrock");
+    assert_eq!(role.source_identity.as_deref(), Some("team-a"));
+    assert_eq!((role.tags.len(), role.policy.is_empty()), (4, false));
+}
+
+fn keyed(arn: Option<&str>, session: &serde_json::Value) -> AwsIdentity {
+    let mut identity = identity(session);
+    let key = json!({"accessKey": {"secretRef": {"name": "key"}}});
+    identity.spec.credentials = serde_json::from_value(key).unwrap();
+    identity.status = Some(serde_json::from_value(json!({"arn": arn})).unwrap());
+    identity
+}
+
+const USER: &str = "arn:aws:iam::444455556666:user/alter";
+
+#[test]
+fn a_grant_without_a_role_has_a_session_of_the_user() {
+    let session =
+        json!({"name": "{cluster}", "externalId": "{namespace}", "tags": {"enabled": true}});
+    let identity = keyed(Some(USER), &session);
+    let bedrock = json!({"models": ["us.amazon.nova-pro-v1:0"]});
+    let federated = grant(&json!({"roleArn": null, "bedrock": bedrock, "durationSeconds": 7200}));
+    let SessionRequest::Federated { user, request } = plan(&identity, &federated, "").unwrap()
+    else {
+        panic!();
+    };
+    assert_eq!(
+        (user.as_str(), request.name.as_str()),
+        (USER, "team-a.bedrock")
+    );
+    assert_eq!((request.duration_seconds, request.tags.len()), (7_200, 2));
+    let document = request.policy.document.unwrap();
+    assert!(
+        document.contains("arn:aws:bedrock:eu-west-1:444455556666:inference-profile/us.amazon"),
+        "{document}"
+    );
+    let full = plan(&identity, &grant(&json!({"roleArn": null})), "").unwrap();
+    let expected = SessionRequest::Full {
+        user: USER.to_owned(),
+        duration_seconds: 3_600,
+    };
+    assert_eq!(full, expected);
+}
+
+#[test]
+fn nobodys_session_is_asked_for() {
+    let bedrock = json!({"roleArn": null, "bedrock": {"models": ["amazon.nova*"]}});
+    let error = plan(&keyed(None, &json!({})), &grant(&bedrock), "").unwrap_err();
+    assert!(matches!(error, RequestError::NotSeenYet { .. }), "{error}");
+    let root = keyed(Some("arn:aws:iam::444455556666:root"), &json!({}));
+    for spec in [bedrock, json!({"roleArn": null})] {
+        let error = plan(&root, &grant(&spec), "").unwrap_err().to_string();
+        assert!(error.contains("the key of an IAM user"), "{error}");
     }
-    digests.push(first);
-    let count = digests.len();
-    digests.sort();
-    digests.dedup();
-    assert_eq!(digests.len(), count);
-
-    // What decides who may ask is no part of the session.
-    let mut allowed = own.clone();
-    allowed.spec.allow = serde_json::from_value(json!([{
-        "namespaces": {"names": ["team-a"]},
-        "roleArns": ["arn:aws:iam::111122223333:role/*"],
-    }]))
-    .unwrap();
-    assert_eq!(digest(&allowed, &request), digest(&own, &request));
 }

@@ -1,6 +1,6 @@
 //! An identity's place: its budget, and its clients while there are some.
 
-use crate::{bucket::Bucket, error::IssueError, target::Target, term::Term};
+use crate::{bucket::Bucket, error::IssueError, hops::Hops, target::Target, term::Term};
 use alter_aws::{Sts, WebIdentity};
 use jiff::Timestamp;
 use std::sync::{
@@ -17,6 +17,10 @@ pub(crate) struct Connection {
     pub(crate) version: Option<String>,
     /// Of a session of the identity's own role.
     pub(crate) term: Option<Term>,
+    /// Which that session carries.
+    pub(crate) source_identity: Option<String>,
+    /// What was obtained by it on the way to grants' roles.
+    pub(crate) hops: Hops,
 }
 
 /// An identity's place.

@@ -6,7 +6,7 @@ use alter_crds::{
     AwsIdentity,
     identity::{Credentials, WebIdentity},
 };
-use alter_policy::template;
+use alter_policy::{session_policy::SessionPolicy, template};
 use kube::ResourceExt;
 
 /// Life of the sessions of a role that is entered by a token, in seconds: every role allows an hour.
@@ -70,6 +70,7 @@ impl Target {
             role_arn: role_arn.clone(),
             session_name: template::own_session_name(&self.identity),
             duration_seconds,
+            policy: SessionPolicy::default(),
         }
     }
 }

@@ -49,11 +49,8 @@ pub fn is_capped_below(arn: &str, chained: bool, seconds: i32) -> bool {
 /// Whether the caller of this ARN is a user, by a key of whom alone STS gives sessions without a role.
 #[must_use]
 pub fn is_user(arn: &str) -> bool {
-    let mut parts = arn.splitn(6, ':');
-    parts.nth(2) == Some("iam")
-        && parts
-            .nth(2)
-            .is_some_and(|resource| resource.starts_with("user/"))
+    let (service, resource) = parts(arn);
+    service == "iam" && resource.starts_with("user/")
 }
 
 #[cfg(test)]

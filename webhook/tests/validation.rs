@@ -220,7 +220,7 @@ fn lives_that_sdks_or_sts_cut_short_are_warned_of() {
     let role = json!("arn:aws:sts::111122223333:assumed-role/alter/operator");
     let role = with(good_identity(), "/status/arn", role);
     let warnings = check_grant(&long, &role).unwrap();
-    assert!(warnings[0].contains("at most 3600"), "{warnings:?}");
+    assert!(warnings[0].contains("write 3600 or less"), "{warnings:?}");
     let waiting = with(good_identity(), "/status", json!({}));
     let warnings = check_grant(&good_grant(), &waiting).unwrap();
     assert!(

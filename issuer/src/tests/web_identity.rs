@@ -79,7 +79,11 @@ async fn aws_says_that_such_an_identity_is_a_session() {
         caller.arn,
         "arn:aws:sts::111122223333:assumed-role/alter/alter.default"
     );
-    assert!(alter_policy::caller::is_capped_below(&caller.arn, 3_601));
+    assert!(alter_policy::caller::is_capped_below(
+        &caller.arn,
+        false,
+        3_601
+    ));
     issuer.identify(&identity).await.unwrap();
     assert_eq!(cluster.tokens().len(), 2, "each look tries the whole way");
     issuer.issue(&identity, &grant("a")).await.unwrap();
@@ -91,7 +95,7 @@ async fn a_grant_of_the_identitys_own_role_enters_it_directly() {
     let (cluster, sts) = (Cluster::new(OLD), sts(|_| Answer::Success).await);
     let (issuer, identity) = (cluster.issuer(), identity(&sts));
     let mut own = grant("a");
-    own.spec.role_arn = OWN_ROLE.to_owned();
+    own.spec.role_arn = Some(OWN_ROLE.to_owned());
     own.spec.duration_seconds = 43_200;
     let session = issuer.issue(&identity, &own).await.unwrap();
     assert_eq!(
@@ -187,7 +191,7 @@ async fn what_aws_refuses_is_the_sources_fault_and_shows_no_token() {
     let error = issuer.issue(&identity, &grant("a")).await.unwrap_err();
     assert_eq!(error.category(), reason::SOURCE_REJECTED, "{error}");
     let mut own = grant("own");
-    own.spec.role_arn = OWN_ROLE.to_owned();
+    own.spec.role_arn = Some(OWN_ROLE.to_owned());
     let denied = issuer.issue(&identity, &own).await.unwrap_err();
     assert_eq!(denied.category(), reason::ACCESS_DENIED, "{denied}");
     let text = format!("{error} {error:?} {denied:?}");

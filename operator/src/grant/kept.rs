@@ -4,7 +4,7 @@
 use crate::watch::{edited, strip};
 use alter_crds::{
     AwsGrant, AwsGrantSpec, AwsGrantStatus,
-    condition::{self, OF_GRANTS, READY},
+    condition::{self, READY},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -122,7 +122,7 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
         let told = grant.status.as_ref().map(digest);
         let status = grant.status.unwrap_or_default();
         let ready = condition::status(&status.conditions, READY);
-        let is_own = |condition: &Condition| OF_GRANTS.contains(&condition.type_.as_str());
+        let is_own = |condition: &Condition| condition::is_of_grants(&condition.type_);
         let (own, others) = status.conditions.into_iter().partition::<Vec<_>, _>(is_own);
         let identity = grant.spec.identity.as_str().into();
         let text = serde_json::to_string(&Text {

@@ -4,7 +4,10 @@ use super::plan::Left;
 use crate::{clock::whole_seconds, session_secret::Served};
 use alter_crds::{
     AwsGrant, AwsGrantStatus,
-    condition::{self, Finding, IDENTITY_READY, READY, REFRESHED, reason},
+    condition::{
+        self, Finding, IDENTITY_READY, READY, REFRESHED, SERVICE_ACCOUNTS_ENFORCED, reason,
+    },
+    session::SessionKind,
 };
 use alter_issuer::lookup::Lookup;
 use alter_policy::refresh::SHORT_LIFE;
@@ -68,6 +71,12 @@ pub(crate) fn project(
     let generation = grant.metadata.generation;
     let mut findings = own_findings(grant, view);
     findings.push(identity_finding(grant, lookup));
+    let accounts = accounts_finding(grant);
+    let mut old_conditions = old.conditions;
+    if accounts.is_none() {
+        old_conditions.retain(|own| own.type_ != SERVICE_ACCOUNTS_ENFORCED);
+    }
+    findings.extend(accounts);
     let (served, next) = match view {
         View::Serving {
             served,
@@ -84,7 +93,7 @@ pub(crate) fn project(
         View::TakenAway { .. } | View::Held { .. } | View::Refused { .. } => (None, None),
     };
     AwsGrantStatus {
-        conditions: condition::merge(&old.conditions, findings, generation, now),
+        conditions: condition::merge(&old_conditions, findings, generation, now),
         observed_generation: generation,
         assumed_role_arn: served.map(|own| own.assumed_role_arn.clone()),
         access_key_id: served.map(|own| own.access_key_id.clone()),
@@ -96,10 +105,10 @@ pub(crate) fn project(
 }
 
 fn own_findings(grant: &AwsGrant, view: &View<'_>) -> Vec<Finding> {
-    let role = &grant.spec.role_arn;
+    let role = grant.spec.role_name();
     match view {
         View::Serving { served, .. } => vec![
-            finding(READY, Some(true), reason::ISSUED, serving(role, served)),
+            finding(READY, Some(true), reason::ISSUED, serving(grant, served)),
             finding(
                 REFRESHED,
                 Some(true),
@@ -150,9 +159,17 @@ fn held(role: &str, why: &'static str, message: &str, left: Left, status: Option
     }
 }
 
-fn serving(role: &str, served: &Served) -> String {
+/// What AWS leaves of a session by `GetSessionToken`.
+const FULL: &str = "; nothing of the grant confines or names it: it may do all that the user may, but call IAM \
+                    (AWS wants MFA for that) or more of STS than AssumeRole and GetCallerIdentity";
+
+fn serving(grant: &AwsGrant, served: &Served) -> String {
     let life = served.expiration.duration_since(served.issued_at);
-    let text = format!("a session of {role} is served");
+    let limits = match grant.spec.session_kind() {
+        SessionKind::Full => FULL,
+        SessionKind::Role | SessionKind::Federated => "",
+    };
+    let text = format!("a session of {} is served{limits}", grant.spec.role_name());
     if life >= SHORT_LIFE {
         return text;
     }
@@ -162,6 +179,23 @@ fn serving(role: &str, served: &Served) -> String {
         life.as_secs(),
         SHORT_LIFE.as_secs()
     )
+}
+
+/// What a Secret cannot promise of `serviceAccounts`; none where the grant has none.
+fn accounts_finding(grant: &AwsGrant) -> Option<Finding> {
+    if grant.spec.service_accounts.is_empty() {
+        return None;
+    }
+    let text = "webhook and agent keep other service accounts' pods from the session, and nobody keeps those \
+                from it who may read Secrets, create pods or exec in this namespace: the namespace is the \
+                boundary; put workloads that must not share it into namespaces of their own";
+    let (status, reason) = (Some(false), reason::NAMESPACE_SHARED);
+    Some(finding(
+        SERVICE_ACCOUNTS_ENFORCED,
+        status,
+        reason,
+        text.to_owned(),
+    ))
 }
 
 fn identity_finding(grant: &AwsGrant, lookup: &Lookup) -> Finding {
@@ -203,148 +237,5 @@ fn finding(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixtures::{at, grant, now};
-
-    fn served(issued: &str, until: &str) -> Served {
-        Served {
-            issued_at: at(issued),
-            expiration: at(until),
-            digest: "d1".to_owned(),
-            access_key_id: "ASIA1".to_owned(),
-            assumed_role_arn: "arn:r".to_owned(),
-        }
-    }
-
-    fn ready() -> Lookup {
-        Lookup::Ready {
-            rule: 0,
-            digest: "d1".to_owned(),
-        }
-    }
-
-    fn shown(status: &AwsGrantStatus, type_: &str) -> (String, String, String) {
-        let found = status.conditions.iter().find(|own| own.type_ == type_);
-        let own = found.unwrap().clone();
-        (own.status, own.reason, own.message)
-    }
-
-    #[test]
-    fn a_served_session_is_ready_and_says_until_when() {
-        let served = served("04:00:00", "05:00:00");
-        let view = View::Serving {
-            served: &served,
-            next_refresh: at("04:28:10.5"),
-        };
-        let status = project(&grant(), &ready(), &view, true, now());
-        assert_eq!(shown(&status, READY).0, "True");
-        assert_eq!(shown(&status, IDENTITY_READY).1, "Allowed");
-        assert_eq!(status.next_refresh, Some(Time(at("04:28:10"))));
-        assert_eq!(status.secret_name.as_deref(), Some("bedrock-aws"));
-        let again = AwsGrant {
-            status: Some(status.clone()),
-            ..grant()
-        };
-        let later = project(&again, &ready(), &view, true, at("04:10:00"));
-        assert_eq!(later, status, "the same view writes nothing");
-    }
-
-    #[test]
-    fn a_short_life_is_ready_with_a_warning() {
-        let short = served("04:00:00", "04:15:00");
-        let view = View::Serving {
-            served: &short,
-            next_refresh: at("04:05:00"),
-        };
-        let status = project(&grant(), &ready(), &view, true, now());
-        assert!(
-            shown(&status, READY)
-                .2
-                .contains("durationSeconds 1500 or more")
-        );
-    }
-
-    #[test]
-    fn a_held_session_stays_ready_and_says_why_it_is_not_renewed() {
-        let served = served("04:00:00", "05:00:00");
-        let view = View::Held {
-            reason: reason::THROTTLED,
-            message: "slow down",
-            left: Left::Until(served.expiration),
-            served: Some(&served),
-            retry_at: Some(at("04:31:00")),
-        };
-        let status = project(&grant(), &ready(), &view, true, now());
-        let (ready, why, message) = shown(&status, READY);
-        assert_eq!((ready.as_str(), why.as_str()), ("True", "Issued"));
-        assert!(message.contains("until 2026-11-22T05:00:00Z") && message.contains("slow down"));
-        assert_eq!(shown(&status, REFRESHED).1, "Throttled");
-        assert_eq!(status.expiration, Some(Time(at("05:00:00"))));
-    }
-
-    #[test]
-    fn an_expired_session_says_since_when_and_why() {
-        for left in [Left::Stale(at("03:00:00")), Left::Expired(at("03:00:00"))] {
-            let view = View::Held {
-                reason: reason::ACCESS_DENIED,
-                message: "denied",
-                left,
-                served: None,
-                retry_at: None,
-            };
-            let status = project(&grant(), &ready(), &view, true, now());
-            let (ready, why, message) = shown(&status, READY);
-            assert_eq!((ready.as_str(), why.as_str()), ("False", "Expired"));
-            assert!(message.contains("03:00:00Z") && message.contains("denied"));
-            assert_eq!(status.expiration, None);
-        }
-    }
-
-    #[test]
-    fn what_was_taken_away_leaves_no_trace_of_a_session() {
-        let view = View::TakenAway {
-            reason: reason::SUSPENDED,
-            message: "m",
-        };
-        let status = project(&grant(), &ready(), &view, true, now());
-        assert_eq!(shown(&status, READY).1, "Suspended");
-        assert_eq!((status.access_key_id, status.expiration), (None, None));
-    }
-
-    #[test]
-    fn what_could_not_be_taken_away_is_not_ready_and_shows_what_is_out() {
-        let served = served("04:00:00", "05:00:00");
-        let view = View::NotTakenAway {
-            message: "the session was not taken away: m",
-            served: Some(&served),
-        };
-        let status = project(&grant(), &ready(), &view, true, now());
-        for type_ in [READY, REFRESHED] {
-            let (ready, why, message) = shown(&status, type_);
-            assert_eq!(
-                (ready.as_str(), why.as_str()),
-                ("False", "SecretWriteFailed")
-            );
-            assert_eq!(message, "the session was not taken away: m");
-        }
-        assert_eq!(status.expiration, Some(Time(at("05:00:00"))));
-        assert_eq!(status.access_key_id.as_deref(), Some("ASIA1"));
-        assert_eq!(status.next_refresh, None);
-    }
-
-    #[test]
-    fn an_identity_not_yet_seen_is_unknown_rather_than_false() {
-        let view = View::Held {
-            reason: reason::PENDING,
-            message: "m",
-            left: Left::Nothing,
-            served: None,
-            retry_at: None,
-        };
-        let status = project(&grant(), &Lookup::NotSeenYet, &view, false, now());
-        assert_eq!(shown(&status, READY).0, "Unknown");
-        assert_eq!(shown(&status, IDENTITY_READY).0, "Unknown");
-        assert_eq!(status.secret_name, None);
-    }
-}
+#[path = "status_tests.rs"]
+mod tests;

@@ -68,6 +68,7 @@ impl Sessions for Arc<Aws> {
         Ok(Issued {
             session: fixtures::session(&rfc3339(clock::now() + SignedDuration::from_hours(1))),
             assumed_role_arn: "arn:aws:sts::111122223333:assumed-role/r/s".to_owned(),
+            source_identity: None,
         })
     }
 

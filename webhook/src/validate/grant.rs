@@ -4,11 +4,9 @@ use alter_crds::{
     AwsGrant, AwsGrantSpec, AwsIdentity, condition,
     field::FieldError,
     grant::{NotAllowed, allows},
+    session,
 };
-use alter_policy::{
-    caller::{self, CHAINED_SECONDS},
-    refresh,
-};
+use alter_policy::refresh;
 use kube::ResourceExt;
 use std::collections::BTreeMap;
 
@@ -148,12 +146,10 @@ fn check_identity(
             identity.name_any()
         ));
     }
-    let arn = status.and_then(|status| status.arn.as_deref());
-    let arn = arn.filter(|_| !identity.spec.enters_directly(spec));
-    if arn.is_some_and(|arn| caller::is_capped_below(arn, spec.duration_seconds)) {
-        warnings.push(format!(
-            "spec.durationSeconds: AwsIdentity {name:?} is itself an assumed role, from which STS gives sessions of at most {CHAINED_SECONDS}: write that or less"
-        ));
+    // What AWS says of the identity may change: its cap is a warning.
+    if let Err(capped) = session::check_cap(identity, spec) {
+        warnings.push(capped.to_string());
     }
+    session::check(identity, spec)?;
     Ok(())
 }
