@@ -9,7 +9,7 @@ use crate::{
     due,
     events::Publisher,
     failures::Failures,
-    grant::{self, allowance::Allowances, turns::Turns},
+    grant::{self, allowance::Allowances, told::Told, turns::Turns},
     identity,
     lease::{self, Fence},
     metrics::{Caches, Metrics},
@@ -139,6 +139,7 @@ fn work(
         allowances: Allowances::new(min_interval),
         turns: Turns::new(args.concurrency),
         due,
+        told: Told::default(),
         stumbles: Stumbles::default(),
         rechecks: Rechecks::new(recheck),
         publisher: Publisher::new(

@@ -6,7 +6,7 @@ use crate::{
     due::Due,
     events::{News, Publisher},
     failures::Failures,
-    grant::{Grants, allowance::Allowances, turns::Turns},
+    grant::{Grants, allowance::Allowances, told::Told, turns::Turns},
     lease::Fence,
     metrics::Metrics,
     session_secret::{Index, Writer},
@@ -124,6 +124,8 @@ pub(crate) struct Context<S> {
     pub turns: Arc<Turns>,
     /// When grants are to be looked at again.
     pub due: Due,
+    /// Grants' statuses that the cache does not hold yet.
+    pub told: Told,
     /// What the API server failed.
     pub stumbles: Stumbles,
     /// Identities to be asked about.

@@ -117,12 +117,19 @@ async fn follow_grants<S: Sessions>(
                 context.failures.forget(uid);
                 context.allowances.forget(uid);
                 context.stumbles.forget(uid);
+                context.told.forget(uid);
+            }
+            if let Event::Apply(grant) = &event
+                && let Some(uid) = &grant.meta().uid
+            {
+                context.told.heard(uid, grant.told());
             }
             let is_whole = matches!(event, Event::InitDone);
             // What a list lacks was deleted while the watch was broken.
             let may_lack = is_whole || matches!(event, Event::Delete(_));
             let changed = cache.follow(event);
             if is_whole {
+                context.told.clear();
                 context.synced.mark(Cache::Grants);
             }
             if may_lack {

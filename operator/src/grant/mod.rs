@@ -9,6 +9,7 @@ pub(crate) mod observe;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
 pub(crate) mod status;
+pub(crate) mod told;
 pub(crate) mod turns;
 
 pub(crate) use kept::Grants;

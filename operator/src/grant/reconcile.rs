@@ -2,10 +2,11 @@
 
 use super::{
     act::{Act, Outcome},
-    kept::Kept,
+    kept::{Kept, digest},
     observe::{Known, decide, know},
     plan::{Existing, Left, Plan},
     status::{View, project},
+    told::Told,
 };
 use crate::{
     clock,
@@ -73,7 +74,7 @@ pub(crate) async fn reconcile<S: Sessions>(
         return Ok(None);
     };
     // 5. Tell.
-    if let Some((status, news)) = report(object, grant, &known, &outcome) {
+    if let Some((status, news)) = report(object, grant, &known, &outcome, &context.told) {
         tell(grant, &status, &news, context).await?;
     }
     // 6. Look again when something is due.
@@ -91,6 +92,7 @@ fn report(
     grant: &AwsGrant,
     known: &Known,
     outcome: &Outcome,
+    told: &Told,
 ) -> Option<(AwsGrantStatus, Vec<News>)> {
     let has_secret = matches!(outcome.secret, Existing::Own(_));
     let view = view(outcome)?;
@@ -98,7 +100,8 @@ fn report(
         return None;
     }
     let status = project(grant, &known.lookup, &view, has_secret, clock::now());
-    if object.tells(&status) {
+    let digest = digest(&status);
+    if object.tells(digest) && !told.differs(&grant.uid().unwrap_or_default(), digest) {
         return None;
     }
     let old = grant.status.as_ref().map(|own| own.conditions.as_slice());
@@ -114,6 +117,8 @@ async fn tell<S>(
     context: &Context<S>,
 ) -> Result<(), ReconcileError> {
     if patch(&context.client, &context.fence, grant, status).await? {
+        let uid = grant.uid().unwrap_or_default();
+        context.told.wrote(&uid, digest(status));
         let regarding = grant.object_ref(&());
         let publisher = &context.publisher;
         publisher.publish(&regarding, news, clock::now()).await;

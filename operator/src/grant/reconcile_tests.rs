@@ -220,6 +220,37 @@ async fn an_identity_that_was_just_edited_changes_no_status_for_a_moment() {
     assert_eq!(world.look().await.log.lines(), [""; 0]);
 }
 
+/// The cache holds the status from before the last write, as it does until the watch has told of that.
+#[tokio::test]
+async fn a_status_that_is_to_be_as_it_was_before_the_last_write_is_written() {
+    let mut world = World::new().with_secret("g-1", SignedDuration::from_mins(1));
+    world.grant.spec.suspend = true;
+    let running = world.start();
+    running.look(&world.grant).await;
+    world.grant.status = Some(running.status());
+    let writes = || {
+        running
+            .log
+            .lines()
+            .iter()
+            .filter(|line| line.ends_with("/status"))
+            .count()
+    };
+    running.look(&world.grant).await;
+    assert_eq!(writes(), 1);
+
+    let mut elsewhere = world.grant.clone();
+    elsewhere.spec.identity = "missing".to_owned();
+    running.look(&elsewhere).await;
+    assert_eq!(writes(), 2);
+    running.look(&world.grant).await;
+    assert_eq!(writes(), 3, "what stands is what was written last");
+    assert_eq!(
+        reasons(&running.status())[2],
+        ("IdentityReady", "True", "Allowed")
+    );
+}
+
 #[tokio::test]
 async fn one_that_does_not_lead_does_nothing() {
     let world = World {

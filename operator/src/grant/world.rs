@@ -1,6 +1,6 @@
 //! One grant, its identity and its Secret, between a scripted API server and a scripted AWS.
 
-use super::{allowance::Allowances, kept::Kept, reconcile::reconcile, turns::Turns};
+use super::{allowance::Allowances, kept::Kept, reconcile::reconcile, told::Told, turns::Turns};
 use crate::{
     backoff::Stumbles,
     clock,
@@ -231,6 +231,7 @@ impl World {
             failures: Failures::default(),
             allowances: Allowances::new(min_interval),
             turns: Turns::new(SLOTS),
+            told: Told::default(),
             stumbles: Stumbles::default(),
             rechecks: Rechecks::new(mpsc::unbounded_channel().0),
             metrics: Metrics::default(),
