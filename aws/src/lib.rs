@@ -1,12 +1,17 @@
-//! STS through the AWS SDK: source credentials, role sessions, and what each failure means.
+//! STS through the AWS SDK, and IAM Roles Anywhere over its HTTP client: source credentials, role sessions, and
+//! what each failure means.
 
 pub mod classify;
 pub mod entry;
 pub mod failure;
 mod mend;
+mod partition;
 pub mod request;
+pub mod roles_anywhere;
 pub mod source;
 pub mod sts;
+#[cfg(feature = "test-sts")]
+pub mod test_anywhere;
 #[cfg(feature = "test-sts")]
 pub mod test_sts;
 mod user_session;
@@ -16,6 +21,7 @@ pub use classify::Class;
 pub use entry::{Entry, EntryError};
 pub use failure::{Failure, StsError};
 pub use request::{FederationRequest, RoleRequest};
+pub use roles_anywhere::{Anchor, Certificate, CertificateError, RolesAnywhere};
 pub use source::Source;
 pub use sts::{Assumed, Caller, Settings, Sts};
 pub use web_identity::WebIdentity;
