@@ -115,6 +115,8 @@ pub mod access_key {
     pub const SECRET_ACCESS_KEY: &str = "secretAccessKey";
     /// Optional: of temporary credentials.
     pub const SESSION_TOKEN: &str = "sessionToken";
+    /// Those that must be there, for people.
+    pub const NEEDED: &str = "accessKeyId and secretAccessKey";
 }
 
 /// Keys of the Secret that `spec.credentials.rolesAnywhere.certificateSecretRef` of an identity names: those of
@@ -124,6 +126,8 @@ pub mod certificate_source {
     pub const CERTIFICATE: &str = "tls.crt";
     /// Its key, in PEM.
     pub const KEY: &str = "tls.key";
+    /// Both, for people.
+    pub const NEEDED: &str = "tls.crt and tls.key";
 }
 
 /// What reports events.

@@ -7,14 +7,14 @@ use crate::{
     clock,
     error::IssueError,
     hops::Hops,
-    metrics::{Metrics, Operation},
+    metrics::Metrics,
     secret::Secrets,
     slot::{Connection, Slot},
     target::{OwnRole, Target, Way},
     term::Term,
     token::Tokens,
 };
-use alter_aws::{Assumed, Entry, EntryError, Settings, Source, Sts};
+use alter_aws::{Settings, Source, Sts};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -22,8 +22,8 @@ use std::{
 
 /// Every identity's slot, and what its credentials are read from.
 pub(crate) struct Clients {
-    secrets: Secrets,
-    tokens: Tokens,
+    pub(crate) secrets: Secrets,
+    pub(crate) tokens: Tokens,
     metrics: Metrics,
     rate: f64,
     burst: u32,
@@ -128,27 +128,6 @@ impl Clients {
         Ok((renewed.version != used.version).then_some(renewed))
     }
 
-    /// Enters the identity's own role. `failed` says whose fault a refusal of AWS is.
-    pub(crate) async fn enter(
-        &self,
-        target: &Target,
-        slot: &Slot,
-        own: OwnRole<'_>,
-        entry: &Entry,
-        failed: fn(String, EntryError) -> IssueError,
-    ) -> Result<Assumed, IssueError> {
-        let caller = self.caller(target, slot);
-        let entered = match own {
-            OwnRole::ByToken(own) => {
-                let token = self.tokens.request(&target.identity, own).await?;
-                let sts = slot.unsigned(target);
-                let operation = Operation::AssumeRoleWithWebIdentity;
-                caller.once(operation, sts.enter(&token, entry)).await
-            }
-        };
-        entered.map_err(|error| failed(target.identity.clone(), error))
-    }
-
     pub(crate) fn forget(&self, identity: &str) {
         if let Some(slot) = self.lock().get_mut(identity) {
             // Calls under way keep the old one.
@@ -166,7 +145,7 @@ impl Clients {
         let (source, version) = match target.way()? {
             Way::Ambient => (Source::Ambient, None),
             Way::AccessKey(secret) => {
-                let read = self.secrets.read(&target.identity, secret).await?;
+                let read = self.secrets.access_key(&target.identity, secret).await?;
                 (read.source, Some(read.version))
             }
             Way::OwnRole(own) => return self.enter_own(target, slot, own).await,

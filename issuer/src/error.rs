@@ -1,7 +1,7 @@
 //! Why there is no session, and when it is worth asking again.
 
 use crate::request::RequestError;
-use alter_aws::{Class, EntryError, StsError};
+use alter_aws::{CertificateError, Class, EntryError, StsError};
 use alter_crds::{answer::InWords, condition::reason};
 use std::{sync::Arc, time::Duration};
 
@@ -19,9 +19,9 @@ pub enum IssueError {
         /// The identity.
         identity: String,
     },
-    /// The Secret with the access key does not exist.
+    /// The Secret with the access key or certificate does not exist.
     #[error(
-        "AwsIdentity {identity}: there is no Secret {name} in namespace {namespace}: create it with the keys accessKeyId and secretAccessKey"
+        "AwsIdentity {identity}: there is no Secret {name} in namespace {namespace}: create it with the keys {keys}"
     )]
     SecretMissing {
         /// The identity.
@@ -30,6 +30,8 @@ pub enum IssueError {
         namespace: String,
         /// The Secret.
         name: String,
+        /// What it must hold.
+        keys: &'static str,
     },
     /// The Secret lacks a key, or the key holds no text.
     #[error(
@@ -83,6 +85,18 @@ pub enum IssueError {
         namespace: String,
         /// The Secret.
         name: String,
+    },
+    /// The certificate in the Secret cannot be used.
+    #[error("AwsIdentity {identity}: Secret {name} in namespace {namespace}: {source}")]
+    Certificate {
+        /// The identity.
+        identity: String,
+        /// The operator's namespace.
+        namespace: String,
+        /// The Secret.
+        name: String,
+        /// What is wrong with it, and the mend.
+        source: CertificateError,
     },
     /// The service account does not exist.
     #[error(
@@ -219,6 +233,7 @@ impl IssueError {
             | Self::SecretTimeout { .. }
             | Self::TokenRequest { .. }
             | Self::TokenTimeout { .. } => reason::UNAVAILABLE,
+            Self::Certificate { .. } => reason::INVALID_CERTIFICATE,
             Self::Source { source, .. } => reason(of_source(source)),
             Self::Entry { source, .. } => reason(source.class()),
             Self::Sts { source, .. } => reason(source.class()),
@@ -233,6 +248,7 @@ impl IssueError {
             Self::SecretMissing { .. }
             | Self::SecretKey { .. }
             | Self::SecretForbidden { .. }
+            | Self::Certificate { .. }
             | Self::ServiceAccountMissing { .. }
             | Self::TokenForbidden { .. } => Retry::later(60),
             Self::SecretRead { .. }

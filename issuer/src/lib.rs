@@ -7,6 +7,7 @@ mod calls;
 mod clients;
 mod clock;
 pub mod digest;
+mod enter;
 pub mod error;
 mod flight;
 mod hops;
@@ -22,6 +23,7 @@ mod token;
 pub use alter_aws::{Assumed as Issued, Caller};
 pub use error::{IssueError, Retry};
 pub use metrics::Metrics;
+pub use request::RequestError;
 
 use alter_aws::{Assumed, Class, Entry, RoleRequest, Sts, StsError};
 use alter_crds::{AwsGrant, AwsIdentity};

@@ -27,6 +27,8 @@ pub enum Operation {
     GetSessionToken,
     /// Enters the identity's own role by a token.
     AssumeRoleWithWebIdentity,
+    /// Enters it by a certificate: of Roles Anywhere, and on the same budget.
+    CreateSession,
     /// Issues none.
     GetCallerIdentity,
 }

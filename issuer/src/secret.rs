@@ -1,8 +1,8 @@
-//! The Secret with an identity's access key, and what is in it.
+//! The Secret with an identity's access key or certificate, and what is in it.
 
 use crate::error::IssueError;
-use alter_aws::Source;
-use alter_crds::names::access_key;
+use alter_aws::{Certificate, CertificateError, Source};
+use alter_crds::names::{access_key, certificate_source};
 use alter_protocol::session::SecretText;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
@@ -19,7 +19,7 @@ pub(crate) struct Secrets {
 }
 
 /// An access key, and which version of its Secret it is from.
-pub(crate) struct Read {
+pub(crate) struct Key {
     pub(crate) source: Source,
     pub(crate) version: String,
 }
@@ -33,7 +33,60 @@ impl Secrets {
     }
 
     /// Reads the access key that an identity names.
-    pub(crate) async fn read(&self, identity: &str, name: &str) -> Result<Read, IssueError> {
+    pub(crate) async fn access_key(&self, identity: &str, name: &str) -> Result<Key, IssueError> {
+        let secret = self.read(identity, name, access_key::NEEDED).await?;
+        access_key_of(secret).map_err(|key| self.lacks(identity, name, key))
+    }
+
+    /// Reads the certificate that an identity names.
+    pub(crate) async fn certificate(
+        &self,
+        identity: &str,
+        name: &str,
+    ) -> Result<Certificate, IssueError> {
+        let mut secret = self
+            .read(identity, name, certificate_source::NEEDED)
+            .await?;
+        let mut need = |key| {
+            let text = text(&mut secret, key);
+            text.ok_or_else(|| self.lacks(identity, name, key))
+        };
+        let certificates = need(certificate_source::CERTIFICATE)?;
+        let key = need(certificate_source::KEY)?;
+        Certificate::read(certificates.as_bytes(), &key)
+            .map_err(|source| self.unusable(identity, name, source))
+    }
+
+    /// A certificate that cannot be used.
+    pub(crate) fn unusable(
+        &self,
+        identity: &str,
+        name: &str,
+        source: CertificateError,
+    ) -> IssueError {
+        IssueError::Certificate {
+            identity: identity.to_owned(),
+            namespace: self.namespace.clone(),
+            name: name.to_owned(),
+            source,
+        }
+    }
+
+    fn lacks(&self, identity: &str, name: &str, key: &'static str) -> IssueError {
+        IssueError::SecretKey {
+            identity: identity.to_owned(),
+            namespace: self.namespace.clone(),
+            name: name.to_owned(),
+            key,
+        }
+    }
+
+    async fn read(
+        &self,
+        identity: &str,
+        name: &str,
+        keys: &'static str,
+    ) -> Result<Secret, IssueError> {
         let (identity, namespace, name) =
             (identity.to_owned(), self.namespace.clone(), name.to_owned());
         let Ok(answer) = tokio::time::timeout(TIMEOUT, self.api.get_opt(&name)).await else {
@@ -44,16 +97,12 @@ impl Secrets {
             });
         };
         match answer {
-            Ok(Some(secret)) => parse(secret).map_err(|key| IssueError::SecretKey {
-                identity,
-                namespace,
-                name,
-                key,
-            }),
+            Ok(Some(secret)) => Ok(secret),
             Ok(None) => Err(IssueError::SecretMissing {
                 identity,
                 namespace,
                 name,
+                keys,
             }),
             Err(kube::Error::Api(status)) if status.is_forbidden() => {
                 Err(IssueError::SecretForbidden {
@@ -72,20 +121,13 @@ impl Secrets {
     }
 }
 
-/// Takes the key out of a Secret; the error is the name of what lacks.
-fn parse(mut secret: Secret) -> Result<Read, &'static str> {
-    let mut take = |key: &'static str| {
-        let bytes = secret.data.as_mut()?.remove(key)?;
-        let text = Zeroizing::new(String::from_utf8(bytes.0).ok()?);
-        // A newline at the end is what `echo` leaves, and no key has one.
-        let text = SecretText::new(text.trim().to_owned());
-        (!text.is_empty()).then_some(text)
-    };
-    let access_key_id = take(access_key::ACCESS_KEY_ID).ok_or(access_key::ACCESS_KEY_ID)?;
-    let secret_access_key =
-        take(access_key::SECRET_ACCESS_KEY).ok_or(access_key::SECRET_ACCESS_KEY)?;
-    let session_token = take(access_key::SESSION_TOKEN);
-    Ok(Read {
+/// Takes an access key out of a Secret; the error is the name of what lacks.
+fn access_key_of(mut secret: Secret) -> Result<Key, &'static str> {
+    let mut need = |key| text(&mut secret, key).ok_or(key);
+    let access_key_id = need(access_key::ACCESS_KEY_ID)?;
+    let secret_access_key = need(access_key::SECRET_ACCESS_KEY)?;
+    let session_token = need(access_key::SESSION_TOKEN).ok();
+    Ok(Key {
         source: Source::AccessKey {
             access_key_id: access_key_id.to_string(),
             secret_access_key,
@@ -93,6 +135,15 @@ fn parse(mut secret: Secret) -> Result<Read, &'static str> {
         },
         version: secret.metadata.resource_version.unwrap_or_default(),
     })
+}
+
+/// Takes the text under a key out of a Secret, if there is some.
+fn text(secret: &mut Secret, key: &str) -> Option<SecretText> {
+    let bytes = secret.data.as_mut()?.remove(key)?;
+    let text = Zeroizing::new(String::from_utf8(bytes.0).ok()?);
+    // A newline at the end is what `echo` leaves, and no key has one.
+    let text = SecretText::new(text.trim().to_owned());
+    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
@@ -112,7 +163,7 @@ mod tests {
 
     #[test]
     fn whitespace_around_a_key_is_no_part_of_it() {
-        let read = parse(secret(&[
+        let read = access_key_of(secret(&[
             ("accessKeyId", " AKIAEXAMPLE\n"),
             ("secretAccessKey", "hunter2\n"),
         ]))
@@ -142,8 +193,8 @@ mod tests {
                 "secretAccessKey",
             ),
         ] {
-            assert_eq!(parse(secret(&data)).err(), Some(key));
+            assert_eq!(access_key_of(secret(&data)).err(), Some(key));
         }
-        assert_eq!(parse(Secret::default()).err(), Some("accessKeyId"));
+        assert_eq!(access_key_of(Secret::default()).err(), Some("accessKeyId"));
     }
 }

@@ -1,7 +1,7 @@
 //! An identity's place: its budget, and its clients while there are some.
 
 use crate::{bucket::Bucket, error::IssueError, hops::Hops, target::Target, term::Term};
-use alter_aws::{Sts, WebIdentity};
+use alter_aws::{RolesAnywhere, Sts, WebIdentity};
 use jiff::Timestamp;
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -28,8 +28,34 @@ pub(crate) struct Slot {
     pub(crate) bucket: Arc<Bucket>,
     // Held while a client is made, so that many grants read a source once.
     pub(crate) held: tokio::sync::Mutex<Held>,
-    unsigned: Mutex<Option<(Target, WebIdentity)>>,
+    pub(crate) web_identity: Made<WebIdentity>,
+    pub(crate) roles_anywhere: Made<RolesAnywhere>,
     tries: AtomicU64,
+}
+
+/// A client for who has no credentials yet, and for which target it was made.
+pub(crate) struct Made<T>(Mutex<Option<(Target, T)>>);
+
+impl<T> Default for Made<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Made<T> {
+    /// The client for a target; made where there is none.
+    pub(crate) fn of<E>(
+        &self,
+        target: &Target,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = held.as_ref().filter(|(of, _)| of == target) {
+            return Ok(client.clone());
+        }
+        let client = make()?;
+        Ok(held.insert((target.clone(), client)).1.clone())
+    }
 }
 
 /// What the last try to get a client left.
@@ -44,7 +70,8 @@ impl Slot {
         Arc::new(Self {
             bucket,
             held: tokio::sync::Mutex::default(),
-            unsigned: Mutex::default(),
+            web_identity: Made::default(),
+            roles_anywhere: Made::default(),
             tries: AtomicU64::default(),
         })
     }
@@ -52,16 +79,6 @@ impl Slot {
     /// How many tries there were: who waits for one remembers it, and shares that one's failure.
     pub(crate) fn tries(&self) -> u64 {
         self.tries.load(Ordering::Relaxed)
-    }
-
-    /// The client for who has no credentials yet.
-    pub(crate) fn unsigned(&self, target: &Target) -> WebIdentity {
-        let mut held = self.unsigned.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, client)) = held.as_ref().filter(|(of, _)| of == target) {
-            return client.clone();
-        }
-        let client = WebIdentity::new(target.region.clone(), target.endpoint.clone());
-        held.insert((target.clone(), client)).1.clone()
     }
 
     /// Keeps what a try brought.

@@ -4,7 +4,7 @@ use crate::error::IssueError;
 use alter_aws::Entry;
 use alter_crds::{
     AwsIdentity,
-    identity::{Credentials, WebIdentity},
+    identity::{Credentials, RolesAnywhere, WebIdentity},
 };
 use alter_policy::{session_policy::SessionPolicy, template};
 use kube::ResourceExt;
@@ -17,7 +17,10 @@ const ENTERED_SECONDS: i32 = 3_600;
 pub(crate) struct Target {
     pub(crate) identity: String,
     pub(crate) region: String,
+    /// Of STS.
     pub(crate) endpoint: Option<String>,
+    /// Of Roles Anywhere.
+    pub(crate) rolesanywhere: Option<String>,
     credentials: Credentials,
 }
 
@@ -34,15 +37,18 @@ pub(crate) enum Way<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum OwnRole<'a> {
     ByToken(&'a WebIdentity),
+    ByCertificate(&'a RolesAnywhere),
 }
 
 impl Target {
     pub(crate) fn of(identity: &AwsIdentity) -> Self {
         let spec = &identity.spec;
+        let endpoints = spec.endpoints.as_ref();
         Self {
             identity: identity.name_any(),
             region: spec.region.clone(),
-            endpoint: spec.endpoints.as_ref().and_then(|own| own.sts.clone()),
+            endpoint: endpoints.and_then(|own| own.sts.clone()),
+            rolesanywhere: endpoints.and_then(|own| own.rolesanywhere.clone()),
             credentials: spec.credentials.clone(),
         }
     }
@@ -53,6 +59,8 @@ impl Target {
             Some(Way::AccessKey(&key.secret_ref.name))
         } else if let Some(token) = &own.web_identity {
             Some(Way::OwnRole(OwnRole::ByToken(token)))
+        } else if let Some(certificate) = &own.roles_anywhere {
+            Some(Way::OwnRole(OwnRole::ByCertificate(certificate)))
         } else {
             own.ambient.as_ref().map(|_| Way::Ambient)
         };
@@ -65,6 +73,8 @@ impl Target {
     pub(crate) fn entry(&self, own: OwnRole<'_>) -> Entry {
         let (role_arn, duration_seconds) = match own {
             OwnRole::ByToken(own) => (&own.role_arn, Some(ENTERED_SECONDS)),
+            // As long as the profile says.
+            OwnRole::ByCertificate(own) => (&own.role_arn, None),
         };
         Entry {
             role_arn: role_arn.clone(),

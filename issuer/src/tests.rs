@@ -1,6 +1,7 @@
 //! The issuer between a scripted API server and an STS on loopback.
 
 mod cluster;
+mod roles_anywhere;
 mod web_identity;
 
 use super::*;

@@ -2,6 +2,7 @@
 
 use crate::{Issuer, Options};
 use http::{Method, Request, Response};
+use k8s_openapi::ByteString;
 use kube::client::Body;
 use serde_json::{Value, json};
 use std::sync::{
@@ -14,6 +15,8 @@ use tower_test::mock;
 #[derive(Clone, Copy)]
 pub(super) enum Stored {
     Key(&'static str, &'static str),
+    /// The version, and PEM texts.
+    Certificate(&'static str, &'static str, &'static str),
     Status(u16),
 }
 
@@ -119,17 +122,28 @@ impl Cluster {
 }
 
 fn secret(stored: Stored) -> Response<Body> {
+    let of = |version: &str, data: Value| {
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "alter-key", "namespace": "alter", "resourceVersion": version},
+            "data": data,
+        });
+        response(200, &secret)
+    };
     match stored {
-        Stored::Key(version, id) => response(
-            200,
-            &json!({
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": "alter-key", "namespace": "alter", "resourceVersion": version},
-                // "hunter2"
-                "data": {"accessKeyId": id, "secretAccessKey": "aHVudGVyMg=="},
-            }),
+        // "hunter2"
+        Stored::Key(version, id) => of(
+            version,
+            json!({"accessKeyId": id, "secretAccessKey": "aHVudGVyMg=="}),
         ),
+        Stored::Certificate(version, certificates, key) => {
+            let text = |text: &str| json!(ByteString(text.as_bytes().to_vec()));
+            of(
+                version,
+                json!({"tls.crt": text(certificates), "tls.key": text(key)}),
+            )
+        }
         Stored::Status(status) => failure(status),
     }
 }
