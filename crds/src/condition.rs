@@ -40,6 +40,8 @@ pub mod reason {
     pub const IDENTITY_NOT_READY: &str = "IdentityNotReady";
     /// No allow rule of the identity covers the grant.
     pub const NOT_ALLOWED: &str = "NotAllowed";
+    /// The grant's annotation `alter.dev/revoke-before` drops the session.
+    pub const REVOKED: &str = "Revoked";
     /// A grant that a pod names cannot be read. Of the webhook alone.
     pub const INVALID_GRANT: &str = "InvalidGrant";
     /// A field of the spec cannot be used; the message names it.

@@ -3,7 +3,7 @@
 use crate::{field::FieldError, identity::AwsIdentitySpec, names};
 use alter_policy::{allow, refresh};
 use alter_protocol::GrantDocument;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::JsonSchema;
@@ -204,6 +204,9 @@ pub struct AwsGrantStatus {
     /// The Secret that holds the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
+    /// Sessions from before were dropped, as annotation alter.dev/revoke-before asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_before: Option<Time>,
 }
 
 fn default_identity() -> String {
@@ -296,6 +299,21 @@ impl AwsGrant {
             .secret_name
             .clone()
             .unwrap_or_else(|| format!("{}{}", self.name_any(), names::secret::SUFFIX))
+    }
+
+    /// Sessions from before this are to be dropped, as the grant's annotation says.
+    pub fn revoke_before(&self) -> Result<Option<Timestamp>, FieldError> {
+        const ANNOTATION: &str = names::grant::REVOKE_BEFORE;
+        let Some(text) = self.annotations().get(ANNOTATION) else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|_| {
+            let shown: String = text.chars().take(64).collect();
+            let problem = format!(
+                "{shown:?} is no RFC 3339 time: write one such as 2026-11-22T05:00:00Z, or remove it"
+            );
+            FieldError::new(format!("metadata.annotations[{ANNOTATION}]"), &problem)
+        })
     }
 
     /// What agents must know of the grant beside its session.

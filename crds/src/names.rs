@@ -26,6 +26,12 @@ pub mod pod {
     pub const GRANT_VOLUME_PREFIX: &str = "alter-grant-";
 }
 
+/// Annotations of grants.
+pub mod grant {
+    /// A time, RFC 3339: sessions from before are dropped, once, and a new one is issued.
+    pub const REVOKE_BEFORE: &str = "alter.dev/revoke-before";
+}
+
 /// The Secret that holds a grant's session.
 pub mod secret {
     /// `type` of a session's Secret.

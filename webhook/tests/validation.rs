@@ -10,6 +10,24 @@ use alter_webhook::validate::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+#[test]
+fn a_revocation_is_a_time_and_an_edit_of_it_is_looked_at() {
+    let cut = |text: &str| {
+        let annotations = json!({"alter.dev/revoke-before": text});
+        with(good_grant(), "/metadata/annotations", annotations)
+    };
+    let good = cut("2026-11-22T05:00:00Z");
+    assert_eq!(check_grant(&good, &good_identity()), Ok(vec![]));
+    let message = check_grant(&cut("now"), &good_identity()).unwrap_err();
+    assert!(
+        message.starts_with("metadata.annotations[alter.dev/revoke-before]: \"now\" is no"),
+        "{message}"
+    );
+    let read = |grant: &Value| serde_json::from_value::<AwsGrant>(grant.clone()).unwrap();
+    assert!(!grant::is_free(&read(&good), Some(&read(&good_grant()))));
+    assert!(grant::is_free(&read(&good), Some(&read(&good))));
+}
+
 fn good_grant() -> Value {
     json!({
         "apiVersion": "alter.dev/v1alpha1", "kind": "AwsGrant",

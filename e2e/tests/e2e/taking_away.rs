@@ -2,7 +2,7 @@
 
 use alter_e2e::{
     Failure, TestNamespace,
-    app::with_served_app,
+    app::{HELPER, with_served_app},
     fixture::{IDLE, grant, python_pod},
     kubectl, wait,
 };
@@ -56,6 +56,51 @@ async fn suspending_takes_the_session_away_and_resuming_brings_one_back() -> Res
         let said = here.helper(false).await?;
         one_clear_line(&said, &["taken away (Suspended): ", "set it to false"]);
         comes_back(here).await
+    })
+    .await
+}
+
+/// What the annotation asks for: the session that the pod has goes, and another comes.
+#[tokio::test]
+async fn revoking_replaces_the_session_of_a_running_pod() -> Result<(), Failure> {
+    with_served_app("revoke", "process", async |here| {
+        let key = async || {
+            let output = kubectl::exec(&here.name, "app", "app", &HELPER).await?;
+            let document: serde_json::Value =
+                serde_json::from_str(&output.stdout).unwrap_or_default();
+            Ok::<_, Failure>(document["AccessKeyId"].as_str().map(str::to_owned))
+        };
+        let before = key().await?;
+        assert!(before.is_some(), "no session");
+        let issued = here
+            .grant_ready("bedrock")
+            .await?
+            .status
+            .unwrap_or_default();
+        let issued = issued.last_refresh.ok_or("it was never issued")?.0;
+        let annotate = |text: String| async move {
+            let annotation = format!("alter.dev/revoke-before={text}");
+            let command = ["annotate", "awsgrant", "bedrock", "-n", &here.name];
+            kubectl::try_run(&[&command[..], &["--overwrite", &annotation]].concat(), "").await
+        };
+        let refused = annotate("now".to_owned()).await?;
+        assert!(
+            !refused.success && refused.stderr.contains("no RFC 3339 time"),
+            "{refused:?}"
+        );
+        assert!(annotate(issued.to_string()).await?.success);
+        wait::until_found("the pod has another session", async || {
+            Ok(key().await?.filter(|now| Some(now) != before.as_ref()))
+        })
+        .await?;
+        let status = here
+            .grant_ready("bedrock")
+            .await?
+            .status
+            .unwrap_or_default();
+        assert_eq!(status.revoked_before.map(|own| own.0), Some(issued));
+        assert!(status.last_refresh.is_some_and(|own| own.0 > issued));
+        here.is_served("app").await
     })
     .await
 }

@@ -5,11 +5,12 @@ use crate::watch::{edited, strip};
 use alter_crds::{
     AwsGrant, AwsGrantSpec, AwsGrantStatus,
     condition::{self, READY},
+    names::grant::REVOKE_BEFORE,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{
-    Resource,
+    Resource, ResourceExt,
     core::{DeserializeGuard, ObjectMeta},
     runtime::reflector::Store,
 };
@@ -19,6 +20,9 @@ use std::{
     hash::{DefaultHasher, Hasher},
     sync::Arc,
 };
+
+/// More of an annotation's text is not kept, whatever a tenant writes there.
+const LONGEST_TIME: usize = 128;
 
 /// All grants.
 pub(crate) type Grants = Store<Kept>;
@@ -35,6 +39,8 @@ pub(crate) struct Kept {
     pub(crate) expiration: Option<Timestamp>,
     /// Digest of its status; none where it has none.
     told: Option<u64>,
+    /// The one annotation that a look answers to.
+    revoke_before: Option<Box<str>>,
     text: Result<Arc<str>, Arc<str>>,
 }
 
@@ -61,8 +67,13 @@ impl Kept {
             expiration: self.expiration.map(Time),
             ..AwsGrantStatus::default()
         };
+        let mut metadata = self.metadata.clone();
+        if let Some(text) = &self.revoke_before {
+            let annotation = (REVOKE_BEFORE.to_owned(), text.to_string());
+            metadata.annotations = Some([annotation].into());
+        }
         Ok(AwsGrant {
-            metadata: self.metadata.clone(),
+            metadata,
             spec: text.spec,
             status: self.told.map(|_| status),
         })
@@ -85,7 +96,9 @@ impl Kept {
 
     /// Whether the other is another object, or differs in what a look answers to.
     pub(crate) fn differs_from(&self, other: &Self) -> bool {
-        self.metadata.uid != other.metadata.uid || edited(self) != edited(other)
+        self.metadata.uid != other.metadata.uid
+            || edited(self) != edited(other)
+            || self.revoke_before != other.revoke_before
     }
 
     /// As the cache keeps it, once the watch has read its version.
@@ -114,6 +127,7 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
             Err(mut invalid) => {
                 strip_but_version(&mut invalid.metadata);
                 return Self {
+                    revoke_before: None,
                     metadata: invalid.metadata,
                     identity: None,
                     ready: None,
@@ -123,6 +137,11 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
                 };
             }
         };
+        let revoke_before = grant.annotations().get(REVOKE_BEFORE).map(|text| {
+            // Longer ones are no times, also cut off.
+            let end = text.floor_char_boundary(LONGEST_TIME);
+            text[..end].into()
+        });
         strip_but_version(&mut grant.metadata);
         let told = grant.status.as_ref().map(digest);
         let status = grant.status.unwrap_or_default();
@@ -141,6 +160,7 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
             ready,
             expiration: status.expiration.map(|own| own.0),
             told,
+            revoke_before,
             text: text
                 .map(Arc::from)
                 .map_err(|error| error.to_string().into()),
@@ -309,9 +329,16 @@ mod tests {
             serde_json::from_str("\"2026-11-22T04:00:00Z\"").unwrap();
         let mut anew = first.clone();
         anew.metadata.uid = Some("g-2".to_owned());
+        let mut revoking = first.clone();
+        let cut = (REVOKE_BEFORE.to_owned(), "2026-11-22T04:00:00Z".to_owned());
+        revoking.metadata.annotations = Some([cut].into());
+        assert_eq!(
+            kept(revoking.clone()).read().unwrap().annotations(),
+            revoking.annotations()
+        );
         let first = kept(first);
         assert!(!kept(told_of).differs_from(&first));
-        for other in [edited, leaving, anew] {
+        for other in [edited, leaving, anew, revoking] {
             assert!(kept(other).differs_from(&first));
         }
     }

@@ -8,6 +8,7 @@ pub(crate) mod kept;
 pub(crate) mod observe;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
+pub(crate) mod revoke;
 pub(crate) mod status;
 pub(crate) mod told;
 pub(crate) mod turns;

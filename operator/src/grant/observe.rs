@@ -73,6 +73,13 @@ pub(crate) fn know<S>(grant: &AwsGrant, context: &Context<S>) -> Known {
         (_, _, Some(error)) => Lookup::NotReady(error.to_string()),
         _ => look_up(decoded, labels, grant, &context.cluster),
     };
+    let lookup = match (lookup, grant.revoke_before()) {
+        (Lookup::Ready { rule, .. }, Err(error)) => Lookup::Invalid {
+            rule,
+            message: error.to_string(),
+        },
+        (lookup, _) => lookup,
+    };
     let checked = decoded
         .and_then(|own| own.status.as_ref()?.last_checked.as_ref())
         .map(|at| at.0);
@@ -191,6 +198,8 @@ fn plan_with<S>(
         failure: failure.as_ref(),
         issue_at: context.allowances.next(&uid, now),
         turn_at,
+        // One that cannot be read makes the grant invalid.
+        revoke_before: grant.revoke_before().ok().flatten(),
         reported_until: reported.map(|at| at.0),
         min_interval: context.min_interval,
         now,

@@ -1,12 +1,12 @@
 //! What is to be done about a grant: decided over plain values, without a clock or a cluster.
 
-use super::allowance::AT_ONCE;
+use super::{allowance::AT_ONCE, revoke};
 use crate::{
     failures::Failure,
     session_secret::{Facts, Served},
     spread::spread,
 };
-use alter_crds::{AwsGrantSpec, condition::reason};
+use alter_crds::{AwsGrantSpec, condition::reason, names};
 use alter_issuer::lookup::Lookup;
 use alter_policy::refresh;
 use alter_protocol::session::rfc3339;
@@ -31,6 +31,8 @@ pub(crate) struct Input<'a> {
     pub issue_at: Option<Timestamp>,
     /// When to ask again, if too many ask the identity for a session just now.
     pub turn_at: Option<Timestamp>,
+    /// Sessions from before this are to be dropped.
+    pub revoke_before: Option<Timestamp>,
     /// Until when, by the grant's own status, a session is out.
     pub reported_until: Option<Timestamp>,
     /// Sessions are not renewed more often than this.
@@ -146,6 +148,10 @@ pub(crate) fn plan(input: &Input<'_>) -> Plan {
     if let Some((reason, message)) = hindrance(input) {
         return hold(input.secret, reason, message, None, input.now);
     }
+    if let Some(at) = too_close(input) {
+        let message = "the session was dropped a moment ago: a new one comes".to_owned();
+        return hold(input.secret, reason::REVOKED, message, Some(at), input.now);
+    }
     let why = match due(input) {
         Ok(until) => return Plan::Wait { until },
         Err(why) => why,
@@ -215,9 +221,29 @@ fn taken_away(input: &Input<'_>) -> Option<(&'static str, String)> {
         let message = "spec.suspend is true: set it to false to have a session again".to_owned();
         return Some((reason::SUSPENDED, message));
     }
-    match input.identity {
-        Lookup::Denied(message) => Some((reason::NOT_ALLOWED, message.clone())),
-        _ => None,
+    if let Lookup::Denied(message) = input.identity {
+        return Some((reason::NOT_ALLOWED, message.clone()));
+    }
+    let cut = input.revoke_before?;
+    served(input.secret).filter(|own| revoke::drops(cut, own, input.now))?;
+    let message = format!(
+        "sessions from before {} are dropped, as annotation {} says: a new one comes",
+        rfc3339(cut),
+        names::grant::REVOKE_BEFORE
+    );
+    Some((reason::REVOKED, message))
+}
+
+/// When a session can be told from those that were just dropped, if that is still to come.
+fn too_close(input: &Input<'_>) -> Option<Timestamp> {
+    let earliest = revoke::earliest(input.revoke_before.filter(|cut| *cut <= input.now)?);
+    (input.now < earliest).then_some(earliest)
+}
+
+fn served(secret: &Existing) -> Option<&Served> {
+    match secret {
+        Existing::Own(facts) => facts.served.as_ref(),
+        Existing::Absent | Existing::Leftover | Existing::Foreign(_) => None,
     }
 }
 
@@ -273,6 +299,9 @@ fn due(input: &Input<'_>) -> Result<Timestamp, Why> {
         return Err(Why::Changed);
     }
     let at = refresh_at(input.spec, input.uid, served, input.min_interval);
+    // One that is to be dropped in time to come.
+    let cut = input.revoke_before.filter(|cut| input.now < *cut);
+    let at = cut.map_or(at, |cut| at.min(cut));
     if input.now < at {
         Ok(at)
     } else {

@@ -19,6 +19,7 @@ struct Case {
     failure: Option<Failure>,
     issue_at: Option<Timestamp>,
     turn_at: Option<Timestamp>,
+    revoke_before: Option<Timestamp>,
     reported_until: Option<Timestamp>,
     now: Timestamp,
 }
@@ -36,6 +37,7 @@ impl Case {
             failure: None,
             issue_at: None,
             turn_at: None,
+            revoke_before: None,
             reported_until: None,
             now: now(),
         }
@@ -51,6 +53,7 @@ impl Case {
             failure: self.failure.as_ref(),
             issue_at: self.issue_at,
             turn_at: self.turn_at,
+            revoke_before: self.revoke_before,
             reported_until: self.reported_until,
             min_interval: SignedDuration::from_mins(5),
             now: self.now,

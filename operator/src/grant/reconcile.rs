@@ -197,8 +197,13 @@ fn wait(plan: &Plan, now: Timestamp) -> Duration {
             }
         }
         Plan::Refuse { .. } => SECRET_AGAIN,
+        // A new one comes right after it was dropped.
+        Plan::Issue(_)
+        | Plan::TakeAway {
+            reason: reason::REVOKED,
+            ..
+        } => Duration::ZERO,
         Plan::TakeAway { .. } => AT_LEAST_EVERY,
-        Plan::Issue(_) => Duration::ZERO,
     }
 }
 

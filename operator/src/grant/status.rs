@@ -1,6 +1,6 @@
 //! A grant's status: what a plan and its outcome mean to those who read it.
 
-use super::plan::Left;
+use super::{plan::Left, revoke};
 use crate::{clock::whole_seconds, session_secret::Served};
 use alter_crds::{
     AwsGrant, AwsGrantStatus,
@@ -101,7 +101,15 @@ pub(crate) fn project(
         last_refresh: served.map(|own| Time(own.issued_at)),
         next_refresh: next.map(whole_seconds),
         secret_name: has_secret.then(|| grant.secret_name()),
+        revoked_before: revoked_before(grant, served, now).or(old.revoked_before),
     }
+}
+
+/// The annotation's time, once no session from before is served.
+fn revoked_before(grant: &AwsGrant, served: Option<&Served>, now: Timestamp) -> Option<Time> {
+    let cut = grant.revoke_before().ok().flatten()?;
+    let is_done = cut <= now && served.is_none_or(|own| !revoke::drops(cut, own, now));
+    is_done.then(|| whole_seconds(cut))
 }
 
 fn own_findings(grant: &AwsGrant, view: &View<'_>) -> Vec<Finding> {

@@ -59,6 +59,7 @@ proptest! {
             failure: failure.as_ref(),
             issue_at,
             turn_at,
+            revoke_before: None,
             reported_until: None,
             min_interval: SignedDuration::from_secs(interval),
             now,

@@ -1,9 +1,10 @@
-//! An `AwsGrant` that is created or whose spec changes.
+//! An `AwsGrant` that is created, or whose spec or revocation changes.
 
 use alter_crds::{
     AwsGrant, AwsGrantSpec, AwsIdentity, condition,
     field::FieldError,
     grant::{NotAllowed, allows},
+    names::grant::REVOKE_BEFORE,
     session,
 };
 use alter_policy::refresh;
@@ -38,7 +39,10 @@ pub enum Known<'a> {
 pub fn is_free(new: &AwsGrant, old: Option<&AwsGrant>) -> bool {
     new.spec.suspend
         || new.metadata.deletion_timestamp.is_some()
-        || old.is_some_and(|old| old.spec == new.spec)
+        || old.is_some_and(|old| {
+            let cut = |grant: &AwsGrant| grant.annotations().get(REVOKE_BEFORE).cloned();
+            old.spec == new.spec && cut(old) == cut(new)
+        })
 }
 
 /// Checks a grant; gives warnings for its author.
@@ -49,6 +53,7 @@ pub fn check(
 ) -> Result<Vec<String>, Denial> {
     let spec = &grant.spec;
     spec.check()?;
+    grant.revoke_before()?;
     if let Some(other) = around.same_secret {
         return Err(Denial::Invalid(FieldError::new(
             "spec.secretName",
