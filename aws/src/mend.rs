@@ -101,7 +101,7 @@ fn denied(message: &str, asked: &Asked<'_>) -> String {
         return format!("allow {action} in the role's trust policy, since the session has {what}");
     }
     let mut text =
-        "allow sts:AssumeRole for this principal in the role's trust policy, and in the \
+        "check that the role exists, and allow sts:AssumeRole for this principal in its trust policy, and in the \
                     principal's own policy where the role is of another account"
             .to_owned();
     for (action, what, _) in extras.iter().filter(|(.., set)| *set) {

@@ -8,7 +8,7 @@ answer = boto3.client("bedrock-runtime").converse_stream(
     modelId="anthropic.claude-3-haiku-20240307-v1:0",
     messages=[{"role": "user", "content": [{"text": "Say hello to the platform team."}]}],
 )
-print("the model: ", end="", flush=True)
+print("the model, streamed: ", end="", flush=True)
 for event in answer["stream"]:
     if "contentBlockDelta" in event:
         print(event["contentBlockDelta"]["delta"]["text"], end="", flush=True)

@@ -29,7 +29,7 @@ pub fn check(spec: &AwsIdentitySpec, knows_labels: bool) -> Result<Vec<String>, 
     }) {
         if url.is_some_and(is_open) {
             warnings.push(format!(
-                "spec.endpoints.{field}: over http everyone on the way reads the sessions that AWS answers: write https but for an emulator"
+                "spec.endpoints.{field}: over http everyone on the way reads the sessions that AWS answers: use https, unless this is an emulator"
             ));
         }
     }
