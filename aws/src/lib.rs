@@ -1,6 +1,8 @@
 //! STS through the AWS SDK, and IAM Roles Anywhere over its HTTP client: source credentials, role sessions, and
 //! what each failure means.
 
+#[cfg(test)]
+mod ambient_tests;
 pub mod classify;
 pub mod entry;
 pub mod failure;

@@ -6,7 +6,6 @@ use crate::{
     test_sts::{Answer, TestSts},
 };
 use alter_policy::session_policy::SessionPolicy;
-use std::process::Command;
 
 fn key() -> Source {
     Source::AccessKey {
@@ -287,106 +286,4 @@ async fn secrets_stay_out_of_errors_and_debug() {
     let sts = client("http://127.0.0.1:1".to_owned()).await;
     let shown = format!("{error} {error:?} {sts:?}");
     assert!(!shown.contains("hunter"), "{shown}");
-}
-
-/// Runs [`ambient_child`] in a process with an environment of its own.
-fn ambient(url: &str, environment: &[(&str, &str)]) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "sts::tests::ambient_child", "--nocapture"])
-        .env_clear()
-        .env("TEST_STS", url)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[tokio::test]
-async fn ambient_child() {
-    let Some(url) = std::env::var_os("TEST_STS") else {
-        return;
-    };
-    let sts = Sts::new(Settings {
-        region: "us-east-1".to_owned(),
-        endpoint: Some(url.into_string().unwrap()),
-        source: Source::Ambient,
-    })
-    .await;
-    match sts.caller_identity().await {
-        Ok(caller) => println!("caller {}", caller.arn),
-        Err(error) => println!("{:?} {error}", error.class()),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn ambient_takes_a_key_of_the_environment() {
-    let server = TestSts::start(|_| Answer::Success).await.unwrap();
-    let said = ambient(
-        &server.url(),
-        &[
-            ("AWS_ACCESS_KEY_ID", "AKIAENV"),
-            ("AWS_SECRET_ACCESS_KEY", "x"),
-        ],
-    );
-    assert!(said.contains("caller arn:aws:iam::"), "{said}");
-    assert_eq!(server.calls()[0].access_key_id, "AKIAENV");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn ambient_takes_a_web_identity() {
-    let server = TestSts::start(|_| Answer::Success).await.unwrap();
-    let said = web_identity(&server);
-    let session = "caller arn:aws:sts::111122223333:assumed-role/alter/";
-    assert!(said.contains(session), "{said}");
-    let calls = server.calls();
-    assert_eq!(calls[0].action, "AssumeRoleWithWebIdentity");
-    assert_eq!(calls[1].access_key_id, "ASIATEST0");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_web_identity_that_is_refused_is_the_sources_fault() {
-    for (code, class) in [
-        ("AccessDenied", "SourceRejected"),
-        ("InvalidIdentityToken", "SourceRejected"),
-        ("ExpiredTokenException", "SourceRejected"),
-    ] {
-        let server = TestSts::start(move |_| Answer::Error(400, code, "as AWS says it"))
-            .await
-            .unwrap();
-        let said = web_identity(&server);
-        assert!(said.contains(class), "{code}: {said}");
-        let text = format!("{code}: as AWS says it");
-        assert!(said.contains(&text), "{said}");
-    }
-}
-
-fn web_identity(server: &TestSts) -> String {
-    let file = std::env::temp_dir().join(format!(
-        "alter-token-{}",
-        server.url().replace([':', '/'], "-")
-    ));
-    std::fs::write(&file, "token").unwrap();
-    let said = ambient(
-        &server.url(),
-        &[
-            ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().unwrap()),
-            ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/alter"),
-            ("AWS_ENDPOINT_URL_STS", &server.url()),
-        ],
-    );
-    std::fs::remove_file(&file).unwrap();
-    said
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_credentials_at_all_says_how_to_give_some() {
-    let server = TestSts::start(|_| Answer::Success).await.unwrap();
-    let said = ambient(&server.url(), &[]);
-    assert!(said.contains("SourceRejected"), "{said}");
-    assert!(
-        said.contains("give the operator's service account a role"),
-        "{said}"
-    );
-    assert!(server.calls().is_empty());
 }

@@ -23,6 +23,8 @@ pub struct Call {
     pub parameters: BTreeMap<String, String>,
     /// Who signed it; empty where nobody did.
     pub access_key_id: String,
+    /// The session token that came with it; empty where none did.
+    pub session_token: String,
     /// How many calls came before it.
     pub index: usize,
 }
@@ -130,6 +132,10 @@ async fn answer(State(server): State<Server>, headers: HeaderMap, body: Bytes) -
             action: parameters.get("Action").cloned().unwrap_or_default(),
             parameters,
             access_key_id: signer(&headers).unwrap_or_default(),
+            session_token: headers
+                .get("x-amz-security-token")
+                .and_then(|token| token.to_str().ok())
+                .map_or(String::new(), ToOwned::to_owned),
             index: calls.len(),
         };
         let signer = caller(&call, &calls);
