@@ -239,6 +239,12 @@ fn lives_that_sdks_or_sts_cut_short_are_warned_of() {
     let role = with(good_identity(), "/status/arn", role);
     let warnings = check_grant(&long, &role).unwrap();
     assert!(warnings[0].contains("write 3600 or less"), "{warnings:?}");
+    // Of the grant's own role: it is entered directly.
+    let own = json!({"webIdentity": {
+        "roleArn": good_grant()["spec"]["roleArn"], "serviceAccountRef": {"name": "alter"},
+    }});
+    let own = with(role, "/spec/credentials", own);
+    assert_eq!(check_grant(&long, &own), Ok(vec![]));
     let waiting = with(good_identity(), "/status", json!({}));
     let warnings = check_grant(&good_grant(), &waiting).unwrap();
     assert!(
@@ -345,6 +351,12 @@ fn an_identity_that_is_open_on_the_way_or_of_use_to_nobody_is_warned_of() {
     let warnings = check_identity(&with(good_identity(), "/spec/endpoints", plain)).unwrap();
     assert!(
         warnings[0].starts_with("spec.endpoints.sts: over http"),
+        "{warnings:?}"
+    );
+    let plain = json!({"rolesanywhere": "HTTP://anywhere.example"});
+    let warnings = check_identity(&with(good_identity(), "/spec/endpoints", plain)).unwrap();
+    assert!(
+        warnings[0].starts_with("spec.endpoints.rolesanywhere: over http"),
         "{warnings:?}"
     );
     let warnings = check_identity(&with(good_identity(), "/spec/allow", json!([]))).unwrap();
