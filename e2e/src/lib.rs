@@ -1,7 +1,9 @@
 //! What the tests against a real cluster share: a namespace for each test, waiting for states, what AWS
 //! was asked, and a look through everything readable for secrets that should not be there.
 
+pub mod anywhere;
 pub mod app;
+pub mod aws_role;
 pub mod fixture;
 pub mod kubectl;
 pub mod leak;

@@ -6,6 +6,7 @@ mod deletion;
 mod disruption;
 mod expiry;
 mod leak;
+mod own_role;
 mod pods;
 mod reinvocation;
 mod renewal;
