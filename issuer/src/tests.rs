@@ -1,5 +1,6 @@
 //! The issuer between a scripted API server and an STS on loopback.
 
+mod chain;
 mod cluster;
 mod roles_anywhere;
 mod web_identity;
