@@ -44,6 +44,9 @@ def make_user():
     iam.put_user_policy(
         UserName=USER, PolicyName="assume", PolicyDocument=policy(ASSUME, Resource="*")
     )
+    # For sessions of the user's own, without a role.
+    own = policy(["sts:GetFederationToken", "bedrock:*"], Resource="*")
+    iam.put_user_policy(UserName=USER, PolicyName="own", PolicyDocument=own)
 
 
 def make_role(name, principal, actions):
@@ -84,6 +87,12 @@ def main():
     make_role("team-b-bedrock", user, ["bedrock:*"])
     make_role("team-a-s3", user, ["s3:*"])
     make_role("team-a-app", user, ["bedrock:*", "s3:*"])
+    # A chain: the user may assume the first alone, and each the next alone.
+    before = user
+    for name in ["chain-hub", "chain-spoke"]:
+        make_role(name, before, ASSUME)
+        before = {"AWS": f"arn:aws:iam::{account}:role/{name}"}
+    make_role("chain-end", before, ["bedrock:*"])
     make_role("denied", {"Service": "ec2.amazonaws.com"}, ["bedrock:*"])
     unless_there(s3.create_bucket, Bucket=BUCKET)
 

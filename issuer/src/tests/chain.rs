@@ -44,8 +44,8 @@ fn ahead(seconds: i64) -> String {
 async fn each_hop_is_assumed_by_the_one_before_and_grants_share_them() {
     let (cluster, sts) = (Cluster::new(OLD), sts(|_| Answer::Success).await);
     let (issuer, identity) = (cluster.issuer(), identity(&sts));
-    let issued = issuer.issue(&identity, &chained("a", &[HUB, SPOKE])).await;
-    assert_eq!(issued.unwrap().session.access_key_id, "ASIATEST2");
+    let session = issuer.issue(&identity, &chained("a", &[HUB, SPOKE])).await;
+    assert_eq!(session.unwrap().session.access_key_id, "ASIATEST2");
     issuer
         .issue(&identity, &chained("b", &[HUB, SPOKE]))
         .await
@@ -138,11 +138,11 @@ async fn a_hop_that_aws_refuses_is_assumed_once_more() {
 async fn a_denied_hop_is_named_and_nobody_behind_it_is_asked() {
     let sts = sts(|_| Answer::Error(403, "AccessDenied", "no")).await;
     let (cluster, identity) = (Cluster::new(OLD), identity(&sts));
-    let issued = cluster
+    let given = cluster
         .issuer()
         .issue(&identity, &chained("a", &[HUB]))
         .await;
-    let error = issued.unwrap_err();
+    let error = given.unwrap_err();
     assert_eq!(error.category(), reason::ACCESS_DENIED);
     assert!(error.to_string().contains(HUB), "{error}");
     assert_eq!(sts.calls().len(), 1);
@@ -172,8 +172,8 @@ async fn grants_that_come_together_assume_a_hop_once() {
     let grants: Vec<_> = (0..20)
         .map(|i| chained(&format!("g{i}"), &[HUB, SPOKE]))
         .collect();
-    let issued = grants.iter().map(|grant| issuer.issue(&identity, grant));
-    for session in futures::future::join_all(issued).await {
+    let given = grants.iter().map(|grant| issuer.issue(&identity, grant));
+    for session in futures::future::join_all(given).await {
         session.unwrap();
     }
     assert_eq!(sts.count("AssumeRole"), 22);
@@ -185,7 +185,7 @@ async fn every_hop_waits_for_the_budget() {
     // One call, and then for years none.
     let issuer = cluster.issuer_with(1e-9, 1);
     let (identity, grant) = (identity(&sts), chained("a", &[HUB]));
-    let issued = issuer.issue(&identity, &grant);
+    let given = issuer.issue(&identity, &grant);
     let arrived = async {
         while sts.calls().is_empty() {
             tokio::task::yield_now().await;
@@ -196,7 +196,7 @@ async fn every_hop_waits_for_the_budget() {
         issuer.issue(&other, &super::grant("b")).await.unwrap();
     };
     tokio::select! {
-        _ = issued => panic!("beyond the budget"),
+        _ = given => panic!("beyond the budget"),
         () = arrived => {}
     };
     assert_eq!(sts.calls().len(), 2);
@@ -256,16 +256,16 @@ async fn sessions_without_a_role_are_the_users_and_outlive_a_rotation() {
     let (cluster, sts) = (Cluster::new(OLD), strict_sts(&key).await);
     let (issuer, identity) = (cluster.issuer(), known(identity(&sts)));
     let confined = without_role(Some(r#"{"Statement": []}"#));
-    let issued = issuer.issue(&identity, &confined).await.unwrap();
+    let given = issuer.issue(&identity, &confined).await.unwrap();
     assert_eq!(
-        issued.assumed_role_arn,
+        given.assumed_role_arn,
         "arn:aws:sts::111122223333:federated-user/team-a.a"
     );
     cluster.store(NEW);
     *key.lock().unwrap() = "AKIANEW";
-    let issued = issuer.issue(&identity, &without_role(None)).await.unwrap();
+    let given = issuer.issue(&identity, &without_role(None)).await.unwrap();
     assert_eq!(
-        issued.assumed_role_arn,
+        given.assumed_role_arn,
         "arn:aws:iam::111122223333:user/alter"
     );
     let calls = sts.calls();
@@ -287,8 +287,8 @@ async fn sessions_without_a_role_are_the_users_and_outlive_a_rotation() {
 async fn a_user_that_nobody_knows_yet_is_not_asked_for() {
     let (cluster, sts) = (Cluster::new(OLD), sts(|_| Answer::Success).await);
     let identity = identity(&sts);
-    let issued = cluster.issuer().issue(&identity, &without_role(None)).await;
-    let error = issued.unwrap_err().to_string();
+    let given = cluster.issuer().issue(&identity, &without_role(None)).await;
+    let error = given.unwrap_err().to_string();
     assert!(
         error.contains("has not said yet whose key it is"),
         "{error}"
