@@ -2,6 +2,8 @@
 
 mod allowance;
 mod bad_input;
+mod chain;
+mod confined;
 mod deletion;
 mod disruption;
 mod expiry;
