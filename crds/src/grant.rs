@@ -57,7 +57,7 @@ pub struct AwsGrantSpec {
     pub policy: Option<String>,
     /// ARNs of managed policies that confine the session; beside policy they widen it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 10), inner(length(max = 2048)))]
+    #[schemars(length(max = 10), inner(length(max = 700)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     #[x_kube(validation = Rule::new("self.all(arn, arn.matches('^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$'))").message("policyArns holds what is no ARN of a managed policy: write such as arn:aws:iam::aws:policy/name"))]
     pub policy_arns: Vec<String>,
@@ -134,7 +134,7 @@ pub struct Bedrock {
     pub models: Vec<String>,
     /// ARN of the guardrail that every invocation must name, and perhaps a colon and its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048))]
+    #[schemars(length(max = 256))]
     #[x_kube(validation = Rule::new("self.matches('^arn:aws[a-z-]*:bedrock:[a-z0-9-]+:[0-9]{12}:guardrail/[A-Za-z0-9]+(:([0-9]{1,8}|DRAFT))?$')").message("bedrock.guardrail is no ARN of a guardrail: write one such as arn:aws:bedrock:us-east-1:111122223333:guardrail/abc123def456"))]
     pub guardrail: Option<String>,
 }

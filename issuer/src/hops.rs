@@ -135,3 +135,19 @@ async fn hop(assumed: Assumed, before: &Hop, site: &Site<'_>) -> Hop {
         term,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn ways_without_end_are_not_kept() {
+        let hops = Hops::default();
+        let in_use = hops.place(&["first".to_owned()]);
+        let _held = in_use.lock().await;
+        for number in 0..200 {
+            hops.place(&["first".to_owned(), number.to_string()]);
+            assert!(hops.0.lock().unwrap().len() <= KEPT);
+        }
+    }
+}

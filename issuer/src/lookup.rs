@@ -272,6 +272,35 @@ mod tests {
     }
 
     #[test]
+    fn a_session_without_a_role_is_of_the_user_that_aws_names() {
+        let (mut identity, mut grant) = (fixtures::identity(), fixtures::grant());
+        grant.spec.role_arn = None;
+        let models = serde_json::json!({"models": ["us.amazon.nova-pro-v1:0"]});
+        grant.spec.bedrock = serde_json::from_value(models).unwrap();
+        assert!(matches!(ask(&identity, &grant), Lookup::Denied(_)));
+        let session = serde_json::json!("Federated");
+        identity.spec.allow[0].identity_session = serde_json::from_value(session).unwrap();
+        let before = digest_of(&identity, &grant);
+        let mut of = |arn: &str| {
+            identity.status.as_mut().unwrap().arn = Some(arn.to_owned());
+            ask(&identity, &grant)
+        };
+        assert!(matches!(
+            of("arn:aws:iam::111122223333:user/other"),
+            Lookup::Ready { digest, .. } if digest != before
+        ));
+        for arn in [
+            "arn:aws:iam::111122223333:root",
+            "arn:aws:sts::111122223333:assumed-role/alter/pod",
+        ] {
+            let Lookup::Invalid { message, .. } = of(arn) else {
+                panic!("{arn}")
+            };
+            assert!(message.contains("the key of an IAM user"), "{message}");
+        }
+    }
+
+    #[test]
     fn fields_that_cannot_be_used_are_named() {
         let (mut identity, mut grant) = (fixtures::identity(), fixtures::grant());
         grant.spec.refresh_before = Some("soon".to_owned());
