@@ -37,6 +37,7 @@ impl AwsIdentitySpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Credentials;
     use serde_json::{Value, json};
 
     const ROLE: &str = "arn:aws:iam::111122223333:role/alter";
@@ -59,6 +60,19 @@ mod tests {
         fields.extend(grant.as_object().unwrap().clone());
         let identity: AwsIdentitySpec = serde_json::from_value(identity).unwrap();
         identity.enters_directly(&serde_json::from_value(spec).unwrap())
+    }
+
+    #[test]
+    fn keys_and_certificates_are_in_secrets_and_tokens_are_not() {
+        let secret = |credentials: Value| {
+            let credentials: Credentials = serde_json::from_value(credentials).unwrap();
+            credentials.secret_name().map(ToOwned::to_owned)
+        };
+        let key = json!({"accessKey": {"secretRef": {"name": "k"}}});
+        assert_eq!(secret(key).as_deref(), Some("k"));
+        assert_eq!(secret(certificate()).as_deref(), Some("s"));
+        assert_eq!(secret(token()), None);
+        assert_eq!(secret(json!({"ambient": {}})), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What one tenant or one identity can cost the others.
 
-use super::world::{HANGING, SECRETS, SLOTS, World, reasons};
+use super::world::{HANGING, LOST, SECRETS, SLOTS, World, reasons};
 use alter_crds::AwsGrant;
 use futures::poll;
 use jiff::SignedDuration;
@@ -94,4 +94,17 @@ async fn an_identity_that_hangs_leaves_slots_to_another() {
         lines.contains(&format!("PATCH {SECRETS}/bedrock-aws")),
         "{lines:?}"
     );
+}
+
+#[tokio::test]
+async fn an_identity_that_lost_its_source_is_asked_about_and_another_goes_on() {
+    let world = World::new();
+    let running = world.start();
+    running.look(&named("one", LOST)).await;
+    let status = running.status();
+    assert_eq!(reasons(&status)[0], ("Ready", "False", "SourceNotFound"));
+    assert!(running.context.rechecks.is_asked(LOST));
+    running.look(&world.grant).await;
+    assert_eq!(reasons(&running.status())[0].1, "True");
+    assert!(!running.context.rechecks.is_asked("default"));
 }

@@ -46,6 +46,8 @@ pub(super) const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/team-a/events
 pub(super) const SLOTS: u16 = 4;
 /// An identity whose STS never answers.
 pub(super) const HANGING: &str = "hanging";
+/// An identity whose service account is gone.
+pub(super) const LOST: &str = "lost";
 
 /// AWS: a session of an hour each time, a refusal, or silence.
 #[derive(Default)]
@@ -59,6 +61,13 @@ impl Sessions for Arc<Aws> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if identity.metadata.name.as_deref() == Some(HANGING) {
             std::future::pending::<()>().await;
+        }
+        if identity.metadata.name.as_deref() == Some(LOST) {
+            return Err(IssueError::ServiceAccountMissing {
+                identity: LOST.to_owned(),
+                namespace: "alter".to_owned(),
+                name: "alter-aws".to_owned(),
+            });
         }
         if self.refuses {
             return Err(IssueError::NoSource {
@@ -192,9 +201,12 @@ impl World {
         ));
         let (identities, mut writer) = reflector::store();
         if let Some(identity) = self.identity.clone() {
-            let mut hanging = identity.clone();
-            hanging.metadata.name = Some(HANGING.to_owned());
-            for identity in [identity, hanging] {
+            let named = |name: &str| {
+                let mut other = identity.clone();
+                other.metadata.name = Some(name.to_owned());
+                other
+            };
+            for identity in [named(HANGING), named(LOST), identity] {
                 writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(identity))));
             }
         }
