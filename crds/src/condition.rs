@@ -30,6 +30,20 @@ pub mod reason {
     pub const IDENTIFIED: &str = "Identified";
     /// The identity allows the grant.
     pub const ALLOWED: &str = "Allowed";
+    /// The broker gives each pod a session.
+    pub const BROKERED: &str = "Brokered";
+    /// `spec.store` is Broker, and the installation has no broker.
+    pub const BROKER_DISABLED: &str = "BrokerDisabled";
+    /// `spec.store` says another place than the one that a pod asks.
+    pub const STORE_CHANGED: &str = "StoreChanged";
+    /// There is no grant of that name. Of the broker alone.
+    pub const GRANT_NOT_FOUND: &str = "GrantNotFound";
+    /// The pod is gone, or has ended. Of the broker alone.
+    pub const POD_GONE: &str = "PodGone";
+    /// The grant is not for the pod's service account. Of the broker alone.
+    pub const SERVICE_ACCOUNT_NOT_ALLOWED: &str = "ServiceAccountNotAllowed";
+    /// The grant is not for the pod's delivery. Of the broker alone.
+    pub const DELIVERY_NOT_ALLOWED: &str = "DeliveryNotAllowed";
     /// `spec.suspend` is true.
     pub const SUSPENDED: &str = "Suspended";
     /// The grant was deleted.

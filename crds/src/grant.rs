@@ -97,6 +97,9 @@ pub struct AwsGrantSpec {
     #[schemars(length(min = 1, max = 3))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub deliveries: Vec<Delivery>,
+    /// Where pods get sessions from: one for all of them in a Secret of the namespace, or each from the broker, which keeps none in the cluster.
+    #[serde(default)]
+    pub store: Store,
     /// Which service accounts of the namespace may use the grant; all where empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
@@ -151,6 +154,16 @@ pub enum Delivery {
     Endpoint,
     /// The SDK asks the agent for instance metadata on loopback. Sessions must live for an hour.
     Imds,
+}
+
+/// Where pods get sessions from.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Store {
+    /// One session for all pods, in a Secret.
+    #[default]
+    Secret,
+    /// The broker, which answers each pod.
+    Broker,
 }
 
 /// What the Secret carries beside the session.
@@ -287,6 +300,7 @@ impl AwsGrantSpec {
             tags: &self.tags,
             sets_external_id: self.external_id.is_some(),
             sets_session_name: self.session_name.is_some(),
+            from_broker: self.store == Store::Broker,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `AwsIdentity`: who Alter is when it calls STS, and who may use that.
 
+use crate::grant::Store;
 use alter_policy::allow;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
@@ -248,6 +249,11 @@ pub struct AllowRule {
     /// Lets grants without a role have sessions of the identity's own user: `Federated` ones, which the grant's session policy confines, or `Full` ones, which nothing confines. Needs an access key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_session: Option<IdentitySession>,
+    /// Where sessions may come from beside a Secret, which is always allowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub stores: Vec<Store>,
 }
 
 /// A session of the identity's own user, without a role.

@@ -24,6 +24,18 @@ pub mod pod {
     pub const SHARED_VOLUME: &str = "alter";
     /// Followed by the grant's name: the volume with its Secret.
     pub const GRANT_VOLUME_PREFIX: &str = "alter-grant-";
+    /// The volume with the pod's token for the broker, and the broker's CA.
+    pub const BROKER_VOLUME: &str = "alter-broker";
+    /// Label: the pod may ask the broker, which follows the pods that carry it.
+    pub const BROKER: &str = "alter.dev/broker";
+    /// The value of [`BROKER`].
+    pub const BROKER_ASKS: &str = "asks";
+    /// What keeps a port out of a service mesh, which may not be up yet when the agent first asks the broker: lists of
+    /// ports that Istio's and Linkerd's proxies leave alone.
+    pub const MESH_EXCLUSIONS: [&str; 2] = [
+        "traffic.sidecar.istio.io/excludeOutboundPorts",
+        "config.linkerd.io/skip-outbound-ports",
+    ];
 }
 
 /// Annotations of grants.
@@ -61,6 +73,23 @@ pub mod secret {
     pub const CERTIFICATE_TYPE: &str = "alter.dev/webhook-certificate";
 }
 
+/// What the broker needs in a cluster.
+pub mod broker {
+    /// The ConfigMap with the CAs that the broker's certificate may be of, in each namespace with a grant whose
+    /// store it is.
+    pub const CA_CONFIG_MAP: &str = "alter-broker-ca";
+    /// Its key.
+    pub const CA: &str = "ca.crt";
+    /// Of a pod's token, among the extra fields of the user that it stands for: the pod's name.
+    ///
+    /// <https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens>
+    pub const TOKEN_POD_NAME: &str = "authentication.kubernetes.io/pod-name";
+    /// The pod's UID.
+    pub const TOKEN_POD_UID: &str = "authentication.kubernetes.io/pod-uid";
+    /// The user name of a service account begins so, followed by namespace, a colon, and name.
+    pub const SERVICE_ACCOUNT_PREFIX: &str = "system:serviceaccount:";
+}
+
 /// Labels that every object made by Alter carries.
 pub mod label {
     /// Kubernetes' recommended label.
@@ -79,6 +108,8 @@ pub mod field_manager {
     pub const LEASE: &str = "alter-operator/lease";
     /// `caBundle` of the webhook configurations, and the certificate's Secret.
     pub const CERTIFICATE: &str = "alter-operator/certificate";
+    /// The broker's CAs in the namespaces of its grants.
+    pub const BROKER_CA: &str = "alter-operator/broker-ca";
 }
 
 /// Keys of the Secret with the webhook's certificates.

@@ -5,6 +5,7 @@
 
 use crate::{
     field::FieldError,
+    grant::Store,
     identity::{AllowRule, AwsIdentitySpec},
 };
 use alter_policy::{allow, arn::RoleArnPattern, selector, tag};
@@ -58,6 +59,7 @@ fn read(at: &str, rule: &AllowRule) -> Result<allow::Rule, FieldError> {
         external_id_from_grant: rule.external_id.is_some(),
         session_name_from_grant: rule.session_name.is_some(),
         identity_session: rule.identity_session.map(Into::into),
+        broker: rule.stores.contains(&Store::Broker),
     })
 }
 

@@ -14,6 +14,7 @@ mod hops;
 pub mod lookup;
 pub mod metrics;
 pub mod request;
+mod retry;
 mod secret;
 mod slot;
 mod target;
@@ -23,7 +24,7 @@ mod token;
 pub use alter_aws::{Assumed as Issued, Caller};
 pub use error::{IssueError, Retry};
 pub use metrics::Metrics;
-pub use request::RequestError;
+pub use request::{Pod, RequestError};
 
 use alter_aws::{Assumed, Class, Entry, RoleRequest, Sts, StsError};
 use alter_crds::{AwsGrant, AwsIdentity};
@@ -103,7 +104,7 @@ impl Issuer {
 
     /// The session that identity and grant ask for: of a role by `sts:AssumeRole`, through the roles before it;
     /// where the role is the identity's own, by entering that directly; without a role by
-    /// `sts:GetFederationToken` or `sts:GetSessionToken`.
+    /// `sts:GetFederationToken` or `sts:GetSessionToken`. All pods of the grant share it.
     ///
     /// Concurrent calls for the same grant and the same input share one. Each call waits for the identity's
     /// budget. A source that AWS refuses is read once more, so that a rotated key is picked up.
@@ -112,7 +113,26 @@ impl Issuer {
         identity: &AwsIdentity,
         grant: &AwsGrant,
     ) -> Result<Issued, IssueError> {
-        let request = request::plan(identity, grant, &self.inner.cluster)?;
+        self.obtain(identity, grant, None).await
+    }
+
+    /// As [`Issuer::issue`], for one pod: what names none is the same for all of them.
+    pub async fn issue_for(
+        &self,
+        identity: &AwsIdentity,
+        grant: &AwsGrant,
+        pod: Pod<'_>,
+    ) -> Result<Issued, IssueError> {
+        self.obtain(identity, grant, Some(pod)).await
+    }
+
+    async fn obtain(
+        &self,
+        identity: &AwsIdentity,
+        grant: &AwsGrant,
+        pod: Option<Pod<'_>>,
+    ) -> Result<Issued, IssueError> {
+        let request = request::plan(identity, grant, &self.inner.cluster, pod)?;
         let name = || {
             format!(
                 "{}/{}",

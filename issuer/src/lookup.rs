@@ -1,6 +1,9 @@
 //! What a grant's identity says about it. Pure; the operator and the broker go by the same answer.
 
-use crate::{digest, request};
+use crate::{
+    digest,
+    request::{self, Pod},
+};
 use alter_crds::{
     AwsGrant, AwsIdentity,
     condition::{self, READY, reason},
@@ -38,22 +41,41 @@ pub enum Lookup {
     },
 }
 
-/// Asks the identity about the grant.
+/// The labels of the grant's namespace.
+#[derive(Clone, Copy, Debug)]
+pub enum Labels<'a> {
+    /// They are these.
+    Seen(&'a BTreeMap<String, String>),
+    /// They have not been seen yet.
+    NotSeenYet,
+    /// There is no right to see them: rules that ask for labels decide nothing.
+    Hidden,
+}
+
+/// Asks the identity about the grant; `pod` is the one that the session is for, none where all pods of the grant
+/// share it.
 ///
 /// Denial comes before readiness: an identity that stops allowing must be heard at once, also while AWS
 /// cannot be reached. An identity whose rules cannot be read denies nothing, as its condition says so.
 #[must_use]
 pub fn look_up(
     identity: Option<&AwsIdentity>,
-    namespace_labels: Option<&BTreeMap<String, String>>,
+    labels: Labels<'_>,
     grant: &AwsGrant,
     cluster: &str,
+    pod: Option<Pod<'_>>,
 ) -> Lookup {
     let Some(identity) = identity else {
         return Lookup::Missing;
     };
-    let Some(labels) = namespace_labels else {
-        return Lookup::NotSeenYet;
+    let none = BTreeMap::new();
+    let labels = match labels {
+        Labels::Seen(labels) => labels,
+        Labels::NotSeenYet => return Lookup::NotSeenYet,
+        Labels::Hidden => match identity.spec.check_without_labels() {
+            Ok(()) => &none,
+            Err(error) => return Lookup::NotReady(error.to_string()),
+        },
     };
     let status = identity.status.clone().unwrap_or_default();
     let seen = status.observed_generation == identity.metadata.generation;
@@ -75,7 +97,7 @@ pub fn look_up(
         let message = ready.map(|own| own.message.clone());
         return message.map_or(Lookup::NotSeenYet, Lookup::NotReady);
     }
-    match usable(identity, grant, cluster) {
+    match usable(identity, grant, cluster, pod) {
         Ok(request_digest) => Lookup::Ready {
             rule,
             digest: whole_digest(grant, &request_digest),
@@ -85,8 +107,14 @@ pub fn look_up(
 }
 
 /// The digest of the request, if all of its fields can be used.
-fn usable(identity: &AwsIdentity, grant: &AwsGrant, cluster: &str) -> Result<String, String> {
-    let request = request::plan(identity, grant, cluster).map_err(|error| error.to_string())?;
+fn usable(
+    identity: &AwsIdentity,
+    grant: &AwsGrant,
+    cluster: &str,
+    pod: Option<Pod<'_>>,
+) -> Result<String, String> {
+    let request =
+        request::plan(identity, grant, cluster, pod).map_err(|error| error.to_string())?;
     session::check_cap(identity, &grant.spec).map_err(|error| error.to_string())?;
     Ok(digest::digest(identity, &request))
 }
@@ -151,7 +179,13 @@ mod tests {
     }
 
     fn ask(identity: &AwsIdentity, grant: &AwsGrant) -> Lookup {
-        look_up(Some(identity), Some(&BTreeMap::new()), grant, "")
+        look_up(
+            Some(identity),
+            Labels::Seen(&BTreeMap::new()),
+            grant,
+            "",
+            None,
+        )
     }
 
     fn digest_of(identity: &AwsIdentity, grant: &AwsGrant) -> String {
@@ -175,9 +209,12 @@ mod tests {
     fn what_has_not_been_seen_decides_nothing() {
         let (identity, grant) = (fixtures::identity(), fixtures::grant());
         let labels = BTreeMap::new();
-        assert_eq!(look_up(None, Some(&labels), &grant, ""), Lookup::Missing);
         assert_eq!(
-            look_up(Some(&identity), None, &grant, ""),
+            look_up(None, Labels::Seen(&labels), &grant, "", None),
+            Lookup::Missing
+        );
+        assert_eq!(
+            look_up(Some(&identity), Labels::NotSeenYet, &grant, "", None),
             Lookup::NotSeenYet
         );
         let mut edited = identity.clone();
@@ -203,6 +240,17 @@ mod tests {
         ] {
             assert!(matches!(ask(&identity, &grant), Lookup::Denied(_)));
         }
+    }
+
+    #[test]
+    fn the_broker_is_denied_unless_a_rule_allows_it() {
+        let (mut identity, mut grant) = (fixtures::identity(), fixtures::grant());
+        grant.spec.store = alter_crds::grant::Store::Broker;
+        assert!(
+            matches!(ask(&identity, &grant), Lookup::Denied(why) if why.starts_with("store: "))
+        );
+        identity.spec.allow[0].stores = vec![alter_crds::grant::Store::Broker];
+        assert!(matches!(ask(&identity, &grant), Lookup::Ready { .. }));
     }
 
     #[test]

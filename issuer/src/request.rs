@@ -40,6 +40,23 @@ pub enum RequestError {
     Field(#[from] FieldError),
 }
 
+/// The pod that a session is for, as its token names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pod<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The service account that it runs as.
+    pub service_account: &'a str,
+}
+
+impl Pod<'static> {
+    /// One of names of an ordinary length, to try templates with.
+    pub const EXAMPLE: Self = Self {
+        name: "pod",
+        service_account: "account",
+    };
+}
+
 /// What STS is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionRequest {
@@ -66,13 +83,15 @@ pub enum SessionRequest {
     },
 }
 
-/// The parameters of a grant's session under an identity.
+/// The parameters of a grant's session under an identity. `pod` is the one that the session is for; none where
+/// all pods of the grant share it.
 ///
 /// What the grant itself chooses outranks the identity's template; whether it may was decided before.
 pub fn plan(
     identity: &AwsIdentity,
     grant: &AwsGrant,
     cluster: &str,
+    pod: Option<Pod<'_>>,
 ) -> Result<SessionRequest, RequestError> {
     let spec = &grant.spec;
     // Also keeps a tenant's tags from posing as Alter's own, whose keys are reserved.
@@ -83,8 +102,8 @@ pub fn plan(
         namespace: &namespace,
         grant: &name,
         cluster,
-        service_account: None,
-        pod: None,
+        service_account: pod.map(|own| own.service_account),
+        pod: pod.map(|own| own.name),
     };
     let caller = identity.status.as_ref().and_then(|own| own.arn.as_deref());
     let Some(owner) = spec.owner(caller) else {

@@ -24,7 +24,7 @@ fn grant(spec: &serde_json::Value) -> AwsGrant {
 }
 
 fn planned(session: &serde_json::Value, spec: &serde_json::Value) -> Result<RoleRequest, String> {
-    role_of(plan(&identity(session), &grant(spec), "prod"))
+    role_of(plan(&identity(session), &grant(spec), "prod", None))
 }
 
 fn role_of(planned: Result<SessionRequest, RequestError>) -> Result<RoleRequest, String> {
@@ -82,7 +82,7 @@ fn the_identity_templates_hold() {
 #[test]
 fn a_cluster_without_a_name_has_no_tag() {
     let session = json!({"tags": {"enabled": true}});
-    let request = role_of(plan(&identity(&session), &grant(&json!({})), "")).unwrap();
+    let request = role_of(plan(&identity(&session), &grant(&json!({})), "", None)).unwrap();
     assert_eq!(request.tags.len(), 2);
     let off = json!({"tags": {"enabled": false}});
     assert!(planned(&off, &json!({})).unwrap().tags.is_empty());
@@ -202,7 +202,7 @@ fn a_hop_carries_nothing_of_the_grant() {
     });
     let hop = "arn:aws:iam::444455556666:role/hub";
     let spec = json!({"roleChain": [hop], "policy": POLICY, "tags": {"team": "a"}});
-    let planned = plan(&identity(&session), &grant(&spec), "prod").unwrap();
+    let planned = plan(&identity(&session), &grant(&spec), "prod", None).unwrap();
     let SessionRequest::Role { hops, role } = planned else {
         panic!("{planned:?}");
     };
@@ -238,7 +238,8 @@ fn a_grant_without_a_role_has_a_session_of_the_user() {
     let identity = keyed(Some(USER), &session);
     let bedrock = json!({"models": ["us.amazon.nova-pro-v1:0"]});
     let federated = grant(&json!({"roleArn": null, "bedrock": bedrock, "durationSeconds": 7200}));
-    let SessionRequest::Federated { user, request } = plan(&identity, &federated, "").unwrap()
+    let SessionRequest::Federated { user, request } =
+        plan(&identity, &federated, "", None).unwrap()
     else {
         panic!();
     };
@@ -252,7 +253,7 @@ fn a_grant_without_a_role_has_a_session_of_the_user() {
         document.contains("arn:aws:bedrock:eu-west-1:444455556666:inference-profile/us.amazon"),
         "{document}"
     );
-    let full = plan(&identity, &grant(&json!({"roleArn": null})), "").unwrap();
+    let full = plan(&identity, &grant(&json!({"roleArn": null})), "", None).unwrap();
     let expected = SessionRequest::Full {
         user: USER.to_owned(),
         duration_seconds: 3_600,
@@ -263,11 +264,53 @@ fn a_grant_without_a_role_has_a_session_of_the_user() {
 #[test]
 fn nobodys_session_is_asked_for() {
     let bedrock = json!({"roleArn": null, "bedrock": {"models": ["amazon.nova*"]}});
-    let error = plan(&keyed(None, &json!({})), &grant(&bedrock), "").unwrap_err();
+    let error = plan(&keyed(None, &json!({})), &grant(&bedrock), "", None).unwrap_err();
     assert!(matches!(error, RequestError::NotSeenYet { .. }), "{error}");
     let root = keyed(Some("arn:aws:iam::444455556666:root"), &json!({}));
     for spec in [bedrock, json!({"roleArn": null})] {
-        let error = plan(&root, &grant(&spec), "").unwrap_err().to_string();
+        let error = plan(&root, &grant(&spec), "", None)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("the key of an IAM user"), "{error}");
     }
+}
+
+#[test]
+fn a_pods_own_session_names_it_where_the_identity_asks_for_that() {
+    let session = json!({
+        "name": "{namespace}@{pod}",
+        "sourceIdentity": "{serviceAccount}",
+        "tags": {"enabled": true},
+    });
+    let pod = Pod {
+        name: "app-1",
+        service_account: "app",
+    };
+    let identity = identity(&session);
+    let grant = grant(&json!({"store": "Broker"}));
+    let request = role_of(plan(&identity, &grant, "", Some(pod))).unwrap();
+    assert_eq!(request.session_name, "team-a@app-1");
+    assert_eq!(request.source_identity.as_deref(), Some("app"));
+    assert_eq!(request.tags["alter-pod"], "app-1");
+    assert_eq!(request.tags["alter-service-account"], "app");
+    let error = plan(&identity, &grant, "", None).unwrap_err();
+    let expected = "AwsIdentity default, spec.session.name: {pod} stands for nothing";
+    assert!(error.to_string().starts_with(expected), "{error}");
+}
+
+#[test]
+fn pods_share_a_session_that_names_none() {
+    let of = |session: &serde_json::Value, name: &str| {
+        let pod = Pod {
+            name,
+            service_account: "app",
+        };
+        let identity = identity(session);
+        let request = plan(&identity, &grant(&json!({})), "", Some(pod)).unwrap();
+        crate::digest::digest(&identity, &request)
+    };
+    let shared = json!({"name": "{namespace}.{serviceAccount}"});
+    assert_eq!(of(&shared, "app-1"), of(&shared, "app-2"));
+    let own = json!({"name": "{namespace}.{pod}"});
+    assert_ne!(of(&own, "app-1"), of(&own, "app-2"));
 }

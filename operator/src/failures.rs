@@ -1,17 +1,14 @@
 //! What AWS or the API server refused a grant or an identity, and when to ask again.
 
-use crate::{backoff::doubled, spread::spread};
 use alter_crds::condition::reason;
 use alter_issuer::Retry;
+use alter_policy::spread::spread;
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
-/// The part of a wait by which retries are spread, so that grants that failed together do not ask
-/// together.
-const SPREAD: f64 = 0.25;
 /// One whose time is past for so long is of an object that went while it was tried: others are looked at in time.
 const FORGOTTEN: SignedDuration = SignedDuration::from_hours(1);
 
@@ -61,7 +58,7 @@ impl Failures {
         let failure = Failure {
             tried: tried.to_owned(),
             attempts,
-            retry_at: now + wait(retry, attempts, spread(uid, &attempts.to_be_bytes())),
+            retry_at: now + retry.wait(attempts, spread(uid, &attempts.to_be_bytes())),
             reason,
             message,
         };
@@ -83,16 +80,6 @@ impl Failures {
     }
 }
 
-/// How long to wait after that many failures. `spread`, from 0 to 1, lengthens it.
-fn wait(retry: Retry, attempts: u32, spread: f64) -> SignedDuration {
-    let wait = match retry {
-        Retry::Backoff { first, max } => doubled(first, max, attempts),
-        Retry::Later(after) => after,
-    };
-    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(1));
-    wait + wait.mul_f64(SPREAD * spread)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,23 +90,6 @@ mod tests {
         first: Duration::from_secs(2),
         max: Duration::from_mins(1),
     };
-
-    fn milliseconds(retry: Retry, attempts: u32, spread: f64) -> i128 {
-        wait(retry, attempts, spread).as_millis()
-    }
-
-    #[test]
-    fn waits_double_up_to_the_limit() {
-        let waits: Vec<_> = (1..=8).map(|n| milliseconds(BACKOFF, n, 0.0)).collect();
-        assert_eq!(
-            waits,
-            [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]
-        );
-        assert_eq!(milliseconds(BACKOFF, u32::MAX, 0.0), 60_000);
-        assert_eq!(milliseconds(BACKOFF, 1, 1.0), 2_500);
-        let later = Retry::Later(Duration::from_mins(5));
-        assert_eq!(milliseconds(later, 9, 0.0), 300_000);
-    }
 
     #[test]
     fn those_of_objects_that_went_while_they_were_tried_do_not_stay() {

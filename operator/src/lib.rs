@@ -22,7 +22,6 @@ mod requeue;
 #[cfg(test)]
 mod scripted;
 mod session_secret;
-mod spread;
 mod status;
 mod sweep;
 mod watch;

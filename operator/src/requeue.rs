@@ -1,8 +1,9 @@
 //! When an object is looked at again, and what is logged of looks that came to nothing: the same for both
 //! kinds.
 
-use crate::{backoff::doubled, context::Context, metrics::outcome};
+use crate::{context::Context, metrics::outcome};
 use alter_crds::answer::of_watch;
+use alter_policy::backoff::doubled;
 use kube::{
     Resource,
     runtime::{

@@ -23,6 +23,8 @@ pub struct Rule {
     pub session_name_from_grant: bool,
     /// Which sessions of the identity's own user grants without a role have.
     pub identity_session: Option<IdentitySession>,
+    /// Whether the broker may give out grants' sessions.
+    pub broker: bool,
 }
 
 /// A session of the identity's own user, without a role.
@@ -64,6 +66,8 @@ pub struct Request<'a> {
     pub sets_external_id: bool,
     /// Whether the grant sets a session name.
     pub sets_session_name: bool,
+    /// Whether the grant's sessions come from the broker.
+    pub from_broker: bool,
 }
 
 /// Why no rule allows a request. `rule` counts from zero, as in `spec.allow[0]`.
@@ -162,6 +166,14 @@ pub enum Denial {
         "sessionName: spec.allow[{rule}] of the identity does not let grants choose it: remove it, or ask for sessionName: FromGrant"
     )]
     SessionName {
+        /// The rule that came nearest.
+        rule: usize,
+    },
+    /// The broker, which the rule does not allow.
+    #[error(
+        "store: spec.allow[{rule}] of the identity does not allow Broker: write Secret, or ask for stores: [Broker]"
+    )]
+    Store {
         /// The rule that came nearest.
         rule: usize,
     },
@@ -302,6 +314,9 @@ fn within_limits(index: usize, rule: &Rule, request: &Request<'_>) -> Result<(),
     }
     if request.sets_session_name && !rule.session_name_from_grant {
         return Err(Denial::SessionName { rule: index });
+    }
+    if request.from_broker && !rule.broker {
+        return Err(Denial::Store { rule: index });
     }
     Ok(())
 }

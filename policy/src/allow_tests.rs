@@ -33,6 +33,7 @@ struct Asked {
     tags: BTreeMap<String, String>,
     external_id: bool,
     session_name: bool,
+    broker: bool,
 }
 
 impl Default for Asked {
@@ -47,6 +48,7 @@ impl Default for Asked {
             tags: BTreeMap::new(),
             external_id: false,
             session_name: false,
+            broker: false,
         }
     }
 }
@@ -64,6 +66,7 @@ fn ask(rules: &[Rule], asked: &Asked) -> Result<usize, Denial> {
             tags: &asked.tags,
             sets_external_id: asked.external_id,
             sets_session_name: asked.session_name,
+            from_broker: asked.broker,
         },
     )
 }
@@ -144,6 +147,13 @@ fn every_choice_beyond_the_rule_is_denied_by_name() {
             },
             "sessionName: spec.allow[0]",
         ),
+        (
+            Asked {
+                broker: true,
+                ..Asked::default()
+            },
+            "store: spec.allow[0]",
+        ),
     ];
     for (asked, expected) in cases {
         let message = ask(&[rule()], &asked).unwrap_err().to_string();
@@ -157,6 +167,7 @@ fn a_later_rule_may_allow_what_an_earlier_one_limits() {
         max_duration_seconds: None,
         external_id_from_grant: true,
         session_name_from_grant: true,
+        broker: true,
         tag_keys: vec!["*".to_owned()],
         ..rule()
     };
@@ -164,6 +175,7 @@ fn a_later_rule_may_allow_what_an_earlier_one_limits() {
         seconds: 43_200,
         external_id: true,
         session_name: true,
+        broker: true,
         tags: map(&[("any", "")]),
         ..Asked::default()
     };
@@ -277,7 +289,7 @@ proptest! {
         prop_assume!(name != "team-a");
         let labels = BTreeMap::new();
         let tags = BTreeMap::new();
-        let request = Request { namespace: &name, namespace_labels: &labels, role_chain: &[], role_arn: Some(ROLE), has_policy: false, duration_seconds: 900, tags: &tags, sets_external_id: false, sets_session_name: false };
+        let request = Request { namespace: &name, namespace_labels: &labels, role_chain: &[], role_arn: Some(ROLE), has_policy: false, duration_seconds: 900, tags: &tags, sets_external_id: false, sets_session_name: false, from_broker: false };
         prop_assert!(decide(&[rule()], &request).is_err());
     }
 }

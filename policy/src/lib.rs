@@ -3,6 +3,7 @@
 
 pub mod allow;
 pub mod arn;
+pub mod backoff;
 pub mod bedrock;
 pub mod caller;
 pub mod hex;
@@ -13,5 +14,6 @@ pub mod roles_anywhere;
 pub mod selector;
 pub mod service_account;
 pub mod session_policy;
+pub mod spread;
 pub mod tag;
 pub mod template;

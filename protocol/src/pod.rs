@@ -14,6 +14,12 @@ pub const TOKEN_FILE: &str = "/var/run/alter/token";
 pub const READY_FILE: &str = "/var/run/alter/ready";
 /// Where the grants' Secrets are mounted in the agent's container alone, a folder a grant.
 pub const GRANTS_DIR: &str = "/var/run/alter-grants";
+/// What the agent asks the broker with, in its container alone.
+pub const BROKER_DIR: &str = "/var/run/alter-broker";
+/// In [`BROKER_DIR`]: the pod's token for the broker, which the kubelet renews.
+pub const BROKER_TOKEN: &str = "token";
+/// In [`BROKER_DIR`]: the CAs that the broker's certificate may be of.
+pub const BROKER_CA: &str = "ca.crt";
 
 /// The container credentials endpoint listens here, in the pod's own network.
 pub const ENDPOINT_ADDRESS: &str = "127.0.0.1:9911";
@@ -35,6 +41,10 @@ pub mod env {
     pub const DELIVERY: &str = "ALTER_DELIVERY";
     /// The pod's service account, by the downward API.
     pub const SERVICE_ACCOUNT: &str = "ALTER_SERVICE_ACCOUNT";
+    /// The broker's URL; none where the pod gets no session from it.
+    pub const BROKER_URL: &str = "ALTER_BROKER_URL";
+    /// Those of the grants whose sessions the broker gives, comma-separated.
+    pub const BROKER_GRANTS: &str = "ALTER_BROKER_GRANTS";
     /// Where the agent serves its metrics; nowhere where absent.
     pub const METRICS_ADDRESS: &str = "ALTER_METRICS_ADDRESS";
 }

@@ -93,13 +93,7 @@ impl Session {
     /// The `credential_process` document, version 1, which is also the Secret's `credentials.json`.
     #[must_use]
     pub fn to_process_json(&self) -> SecretText {
-        json(&ProcessDocument {
-            version: 1,
-            access_key_id: self.access_key_id.as_str().into(),
-            secret_access_key: self.secret_access_key.as_str().into(),
-            session_token: self.session_token.as_str().into(),
-            expiration: rfc3339(self.expiration),
-        })
+        json(&ProcessDocument::from(self))
     }
 
     /// The body of the container credentials endpoint.
@@ -155,14 +149,30 @@ impl Session {
     pub fn from_process_json(text: &[u8]) -> Result<Self, SessionError> {
         let document: ProcessDocument<'_> =
             serde_json::from_slice(text).map_err(|error| SessionError::Decode {
-                category: match error.classify() {
-                    serde_json::error::Category::Syntax => "syntax",
-                    serde_json::error::Category::Eof => "eof",
-                    _ => "data",
-                },
+                category: category(&error),
                 line: error.line(),
                 column: error.column(),
             })?;
+        document.try_into()
+    }
+}
+
+impl<'a> From<&'a Session> for ProcessDocument<'a> {
+    fn from(session: &'a Session) -> Self {
+        Self {
+            version: 1,
+            access_key_id: session.access_key_id.as_str().into(),
+            secret_access_key: session.secret_access_key.as_str().into(),
+            session_token: session.session_token.as_str().into(),
+            expiration: rfc3339(session.expiration),
+        }
+    }
+}
+
+impl TryFrom<ProcessDocument<'_>> for Session {
+    type Error = SessionError;
+
+    fn try_from(document: ProcessDocument<'_>) -> Result<Self, SessionError> {
         if document.version != 1 {
             return Err(SessionError::Version(document.version));
         }
@@ -184,6 +194,30 @@ impl Session {
                 .parse()
                 .map_err(|_| SessionError::Expiration)?,
         })
+    }
+}
+
+/// A session as a part of another document, in the form of [`Session::to_process_json`].
+pub(crate) mod process {
+    use super::{ProcessDocument, Session};
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
+
+    pub(crate) fn serialize<S: Serializer>(session: &Session, to: S) -> Result<S::Ok, S::Error> {
+        ProcessDocument::from(session).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Session, D::Error> {
+        let document = ProcessDocument::deserialize(from)?;
+        document.try_into().map_err(D::Error::custom)
+    }
+}
+
+/// What kind of fault it is, which tells nothing of the text.
+pub(crate) fn category(error: &serde_json::Error) -> &'static str {
+    match error.classify() {
+        serde_json::error::Category::Syntax => "syntax",
+        serde_json::error::Category::Eof => "eof",
+        _ => "data",
     }
 }
 

@@ -7,7 +7,6 @@ use super::{
     store::Store,
 };
 use crate::{
-    backoff::doubled,
     clock,
     encoded::Encoded,
     lease::{Fence, Fenced},
@@ -16,6 +15,7 @@ use alter_crds::{
     answer::{InWords, of_watch},
     names::{field_manager, label, secret},
 };
+use alter_policy::backoff::doubled;
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{

@@ -10,12 +10,15 @@ use crate::{
     session_secret::{Facts, Live, WriteError},
     watch::Guarded,
 };
-use alter_crds::{AwsGrant, AwsIdentity};
-use alter_issuer::lookup::{Lookup, look_up};
+use alter_crds::{AwsGrant, AwsIdentity, grant::Store};
+use alter_issuer::{
+    Pod,
+    lookup::{Labels, Lookup, look_up},
+};
 use alter_runtime::watch::Scope;
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt, core::ObjectMeta, runtime::reflector::ObjectRef};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// What the caches say about a grant, but for its Secret.
 pub(crate) struct Known {
@@ -61,17 +64,16 @@ pub(crate) fn know<S>(grant: &AwsGrant, context: &Context<S>) -> Known {
     let decoded = identity.as_ref().and_then(|object| object.0.as_ref().ok());
     let namespace = grant.namespace().unwrap_or_default();
     let namespace = context.namespaces.get(&ObjectRef::new(&namespace));
-    let no_labels = BTreeMap::new();
-    let labels = match &context.scope {
-        Scope::Cluster => namespace.as_ref().map(|own| own.labels()),
-        Scope::Namespaces(_) => Some(&no_labels),
+    let labels = match (&context.scope, &namespace) {
+        (Scope::Namespaces(_), _) => Labels::Hidden,
+        (Scope::Cluster, None) => Labels::NotSeenYet,
+        (Scope::Cluster, Some(namespace)) => Labels::Seen(namespace.labels()),
     };
-    let asks_for_unseen = decoded.filter(|_| !context.scope.knows_labels());
-    let asks_for_unseen = asks_for_unseen.and_then(|own| own.spec.check_without_labels().err());
-    let lookup = match (&identity, decoded, asks_for_unseen) {
-        (Some(_), None, _) => Lookup::NotReady("it cannot be read: see its events".to_owned()),
-        (_, _, Some(error)) => Lookup::NotReady(error.to_string()),
-        _ => look_up(decoded, labels, grant, &context.cluster),
+    // What a session of the broker's says about its pod, any pod can stand for.
+    let pod = (grant.spec.store == Store::Broker).then_some(Pod::EXAMPLE);
+    let lookup = match (&identity, decoded) {
+        (Some(_), None) => Lookup::NotReady("it cannot be read: see its events".to_owned()),
+        _ => look_up(decoded, labels, grant, &context.cluster, pod),
     };
     let lookup = match (lookup, grant.revoke_before()) {
         (Lookup::Ready { rule, .. }, Err(error)) => Lookup::Invalid {

@@ -4,11 +4,10 @@ use super::{allowance::AT_ONCE, revoke};
 use crate::{
     failures::Failure,
     session_secret::{Facts, Served},
-    spread::spread,
 };
 use alter_crds::{AwsGrantSpec, condition::reason, names};
 use alter_issuer::lookup::Lookup;
-use alter_policy::refresh;
+use alter_policy::{refresh, spread::spread};
 use alter_protocol::session::rfc3339;
 use jiff::{SignedDuration, Timestamp};
 

@@ -17,7 +17,7 @@ use crate::{
 use alter_crds::{AwsGrant, AwsGrantStatus, AwsIdentity, names::secret};
 use alter_issuer::{
     Caller, IssueError, Issued,
-    lookup::{Lookup, look_up},
+    lookup::{Labels, Lookup, look_up},
 };
 use alter_protocol::session::rfc3339;
 use alter_runtime::watch::Scope;
@@ -143,7 +143,7 @@ impl World {
 
     fn digest(&self) -> String {
         let labels = BTreeMap::new();
-        match look_up(self.identity.as_ref(), Some(&labels), &self.grant, "") {
+        match look_up(self.identity.as_ref(), Some(&labels), &self.grant, "", None) {
             Lookup::Ready { digest, .. } => digest,
             other => panic!("{other:?}"),
         }

@@ -1,7 +1,8 @@
 //! Which Secrets could not be looked after, and when they are tried again: one that cannot be removed costs
 //! neither calls nor log lines without end, and holds up no other.
 
-use crate::{backoff::doubled, session_secret::index::Key};
+use crate::session_secret::index::Key;
+use alter_policy::backoff::doubled;
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::{HashMap, HashSet},

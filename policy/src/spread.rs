@@ -3,7 +3,8 @@
 use sha2::{Digest, Sha256};
 
 /// From 0 to 1: always the same for an object and a turn of its, and another for the next of either.
-pub(crate) fn spread(uid: &str, turn: &[u8]) -> f64 {
+#[must_use]
+pub fn spread(uid: &str, turn: &[u8]) -> f64 {
     let hash = Sha256::new()
         .chain_update(uid)
         .chain_update(turn)
