@@ -1,0 +1,179 @@
+//! The long poll: holds a question until there is something that the pod does not know.
+
+use crate::{
+    bells::Bell,
+    caller::Caller,
+    clock,
+    cluster::Cluster,
+    decide::{Input, Verdict, decide, revocation},
+    sessions::{Held, Sessions, Source, Wanted},
+    tag,
+};
+use alter_crds::condition::reason;
+use alter_protocol::broker::{Answer, Asked, Issued, News, PATIENCE, Question, Told};
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What questions are answered with.
+pub struct Desk<S> {
+    /// What is known of the cluster.
+    pub cluster: Cluster,
+    /// Sessions at hand.
+    pub sessions: Sessions<S>,
+    /// What the installation calls the cluster.
+    pub name: String,
+}
+
+/// Until when a question is held.
+struct Hold {
+    deadline: Instant,
+    ending: CancellationToken,
+}
+
+impl Hold {
+    async fn is_over(&self) {
+        tokio::select! {
+            () = self.ending.cancelled() => {}
+            () = tokio::time::sleep_until(self.deadline) => {}
+        }
+    }
+}
+
+impl<S: Source> Desk<S> {
+    /// Answers a pod's question: at once where there is news, else when there is, or at the end of the agent's
+    /// patience, or when the connection is to end.
+    pub(crate) async fn answer(
+        &self,
+        caller: &Caller,
+        question: &Question,
+        ending: CancellationToken,
+    ) -> Answer {
+        let hold = Hold {
+            deadline: Instant::now() + PATIENCE,
+            ending,
+        };
+        self.cluster.meet(caller).await;
+        let mut all: FuturesUnordered<_> = question
+            .grants
+            .iter()
+            .map(|asked| self.news(caller, asked, &hold))
+            .collect();
+        let mut grants = Vec::new();
+        while grants.is_empty()
+            && let Some(told) = all.next().await
+        {
+            grants.extend(told);
+        }
+        // What else is news by now comes along.
+        while let Some(Some(told)) = all.next().now_or_never() {
+            grants.extend(told);
+        }
+        Answer { grants }
+    }
+
+    /// What is new of one grant; none where nothing is.
+    async fn news(&self, caller: &Caller, asked: &Asked, hold: &Hold) -> Option<Told> {
+        let listener = self.cluster.bells.listen(vec![
+            Bell::Pod(caller.uid.clone()),
+            Bell::Namespace(caller.namespace.clone()),
+            Bell::Grant(caller.namespace.clone(), asked.grant.clone()),
+        ]);
+        let known = asked.known.as_deref();
+        loop {
+            let (news, again) = tokio::select! {
+                // Whoever knows something learns nothing from this.
+                () = hold.is_over(), if known.is_some() => return None,
+                () = hold.is_over() => (in_line(), None),
+                found = self.look(caller, &asked.grant) => found,
+            };
+            let tag = tag::of(&news);
+            let is_new = known != Some(tag.as_str());
+            // What ends by itself need not be told to who has a session, but for when it does not end for long.
+            let can_wait = matches!(news, News::Waiting(_)) && tag::is_session(known);
+            let told = is_new.then(|| Told {
+                grant: asked.grant.clone(),
+                tag,
+                news,
+            });
+            if told.is_some() && !can_wait {
+                return told;
+            }
+            tokio::select! {
+                () = hold.is_over() => return told,
+                () = listener.rung() => {}
+                () = at(again) => {}
+            }
+        }
+    }
+
+    /// How a grant stands for the pod now, and when that is to be looked at again, if nothing changes.
+    async fn look(&self, caller: &Caller, name: &str) -> (News, Option<Timestamp>) {
+        let pod = self.cluster.pod(caller);
+        let grant = self.cluster.grant(&caller.namespace, name);
+        let decoded = grant.as_ref().map(|own| own.0.as_ref());
+        let identity = match decoded {
+            Some(Ok(grant)) => self.cluster.identity(&grant.spec.identity),
+            _ => None,
+        };
+        let namespace = self.cluster.namespace(&caller.namespace);
+        let verdict = decide(&Input {
+            caller,
+            pod: pod.as_ref().map(|own| &own.metadata),
+            name,
+            grant: decoded.map(|own| own.map_err(|error| error.error.as_str())),
+            identity: identity
+                .as_ref()
+                .map(|own| own.0.as_ref().map_err(|error| error.error.as_str())),
+            namespace: namespace.as_ref().map(|own| &own.metadata),
+            cluster: &self.name,
+            now: clock::now(),
+        });
+        let leaves = pod.and_then(|own| Some(own.metadata.deletion_timestamp.as_ref()?.0));
+        let digest = match verdict {
+            Verdict::Refused(why) => return (News::Refused(why), None),
+            Verdict::Waiting(why) => return (News::Waiting(why), leaves),
+            Verdict::Session(digest) => digest,
+        };
+        let (Some(Ok(grant)), Some(Ok(identity))) =
+            (decoded, identity.as_ref().map(|own| own.0.as_ref()))
+        else {
+            // A verdict of a session is over both.
+            return (in_line(), leaves);
+        };
+        let wanted = Wanted {
+            identity: Arc::new(identity.clone()),
+            grant: Arc::new(grant.clone()),
+            pod: caller.pod.clone(),
+            service_account: caller.service_account.clone(),
+            digest,
+        };
+        let sooner = |at: Timestamp| Some(leaves.map_or(at, |leaves| leaves.min(at)));
+        match self.sessions.get(&wanted).await {
+            Held::Session { session, again } => {
+                let document = grant.document();
+                let issued = Box::new(Issued { document, session });
+                (News::Session(issued), sooner(again))
+            }
+            Held::Nothing(failure) => {
+                let why = revocation(failure.reason, failure.message);
+                (News::Waiting(why), sooner(failure.retry_at))
+            }
+        }
+    }
+}
+
+fn in_line() -> News {
+    let message = "many pods ask for sessions: this one waits for its turn";
+    News::Waiting(revocation(reason::PENDING, message.to_owned()))
+}
+
+/// Returns then; never where there is no such time.
+async fn at(time: Option<Timestamp>) {
+    match time {
+        Some(time) => tokio::time::sleep(clock::until(time, clock::now())).await,
+        None => std::future::pending().await,
+    }
+}
