@@ -1,5 +1,5 @@
-# What runs in annotated pods. It speaks to nothing outside its pod, so no CA is in it. The build context is a folder
-# that images/build fills.
+# What runs in annotated pods. It speaks to nothing outside its pod but the broker, whose CA a ConfigMap brings. The
+# build context is a folder that images/build fills.
 FROM scratch
 ARG VERSION
 ARG REVISION

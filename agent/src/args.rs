@@ -8,6 +8,7 @@ use alter_protocol::grant::Delivery;
 use alter_protocol::pod;
 use clap::Parser;
 
+use crate::broker::{Address, Url};
 use crate::layout::Layout;
 use crate::serve::Settings;
 use crate::state::Pod;
@@ -17,7 +18,7 @@ use crate::state::Pod;
 #[command(name = "alter-agent", version)]
 pub enum Command {
     /// Serves sessions until SIGTERM.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Exits 0 once every grant of the pod was served, else 1 with the reason: the startup probe.
     Ready(Ready),
 }
@@ -37,6 +38,15 @@ pub struct Serve {
     /// Where to serve /metrics; nowhere by default, since the whole pod network could read it
     #[arg(long, env = pod::env::METRICS_ADDRESS)]
     metrics_address: Option<SocketAddr>,
+    /// The broker's URL
+    #[arg(long, env = pod::env::BROKER_URL, requires = "broker_grants")]
+    broker_url: Option<Url>,
+    /// Those of the grants whose sessions come from the broker
+    #[arg(long, env = pod::env::BROKER_GRANTS, value_delimiter = ',', requires = "broker_url", value_parser = grant_name)]
+    broker_grants: Vec<String>,
+    /// The folder with the token for the broker, and its CAs
+    #[arg(long, hide = true, default_value = pod::BROKER_DIR)]
+    broker_dir: PathBuf,
     /// The volume shared with the app
     #[arg(long, hide = true, default_value = pod::SHARED_DIR)]
     shared_dir: PathBuf,
@@ -70,8 +80,13 @@ impl Serve {
                 grants.push(grant);
             }
         }
+        let (folder, broker_grants) = (self.broker_dir, self.broker_grants);
+        let broker = self
+            .broker_url
+            .map(|url| (Address { url, folder }, broker_grants));
         Settings {
             grants,
+            broker,
             pod: Pod {
                 service_account: self.service_account,
                 delivery: self.delivery,
@@ -126,6 +141,22 @@ mod tests {
             assert!(parse(&["--grants", bad]).is_err(), "{bad}");
         }
         assert!(parse(&[]).is_err());
+    }
+
+    #[test]
+    fn the_broker_is_named_with_the_grants_that_it_serves() {
+        let url = "https://alter-broker.alter.svc:9914";
+        let grants = ["--grants", "a,b"];
+        let with = |more: &[&str]| parse(&[&grants[..], more].concat());
+        let (_, from_broker) = with(&["--broker-url", url, "--broker-grants", "b"])
+            .unwrap()
+            .broker
+            .unwrap();
+        assert_eq!(from_broker, ["b"]);
+        assert!(with(&[]).unwrap().broker.is_none());
+        assert!(with(&["--broker-url", url]).is_err());
+        assert!(with(&["--broker-grants", "b"]).is_err());
+        assert!(with(&["--broker-url", "http://a", "--broker-grants", "b"]).is_err());
     }
 
     #[test]

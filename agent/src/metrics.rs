@@ -75,6 +75,8 @@ pub struct Metrics {
     pub imds: Requests,
     expiration: Family<Labels, Gauge<i64, AtomicI64>>,
     refusals: Family<[(&'static str, String); 2], Counter>,
+    /// Questions to the broker that were answered, and that were not.
+    broker: [Counter; 2],
 }
 
 impl Default for Metrics {
@@ -114,6 +116,14 @@ impl Default for Metrics {
             "How often a grant came to be refused, by reason",
             refusals.clone(),
         );
+        let questions = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        let broker = ["answered", "unanswered"]
+            .map(|outcome| questions.get_or_create(&[("outcome", outcome)]).clone());
+        registry.register(
+            "broker_questions",
+            "Questions to the broker, by whether they were answered",
+            questions,
+        );
         Self {
             registry,
             process,
@@ -121,6 +131,7 @@ impl Default for Metrics {
             imds,
             expiration,
             refusals,
+            broker,
         }
     }
 }
@@ -142,6 +153,11 @@ impl Metrics {
                 .get_or_create(&[grant, ("reason", refusal.category().to_owned())])
                 .inc();
         }
+    }
+
+    /// Counts a question to the broker.
+    pub fn broker_answered(&self, answered: bool) {
+        self.broker[usize::from(!answered)].inc();
     }
 
     /// All of it in the text format of `OpenMetrics`.

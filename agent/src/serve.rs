@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::broker::Address;
 use crate::connections::Shutdown;
 use crate::endpoint::Endpoint;
 use crate::files::Changes;
@@ -24,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::origin::Origin;
 use crate::state::Pod;
 use crate::store::Store;
-use crate::{http, socket, token};
+use crate::{broker, http, socket, token};
 
 /// How late a change of the grants is seen at most where inotify does not work.
 const POLL: Duration = Duration::from_secs(5);
@@ -39,6 +40,8 @@ pub struct Settings {
     pub layout: Layout,
     /// Where the grants' Secrets are mounted.
     pub grants_dir: PathBuf,
+    /// The broker, and those of the grants whose sessions come from it.
+    pub broker: Option<(Address, Vec<String>)>,
     /// The helper in the image.
     pub helper: PathBuf,
     /// Where the container credentials endpoint, or instance metadata, listens; used by those deliveries alone.
@@ -91,9 +94,11 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     // 1. What the app finds in the shared volume.
     layout::install(&settings.helper, &layout.helper(), 0o755)?;
+    let from_broker = settings.broker.as_ref().map_or(&[][..], |(_, own)| own);
     let store = Store::open(
         settings.pod,
         &settings.grants,
+        from_broker,
         &settings.grants_dir,
         layout.clone(),
         Arc::clone(&metrics),
@@ -144,9 +149,11 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
             serve_metrics(scraped, Arc::clone(&metrics), shutdown.clone()),
         );
     };
+    let broker = settings.broker;
+    let heard = broker.map(|(address, grants)| broker::follow(address, grants, metrics.clone()));
     tokio::select! {
         () = serving => {}
-        () = store.follow(changes) => {}
+        () = store.follow(changes, heard) => {}
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the agent holds of a grant, decided from the files of its Secret. No I/O, no clock.
+//! What the agent holds of a grant, decided from what its source says. No I/O, no clock.
 
 use alter_policy::{name, service_account};
 use alter_protocol::grant::{Delivery, GrantDocument, GrantDocumentError};
@@ -30,6 +30,19 @@ pub enum Unread {
     Missing,
     /// The system says no, in its words.
     Failed(String),
+}
+
+/// What a grant's source says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// What the agent must know of the grant, and its session, unless that lacks.
+    Granted(Box<GrantDocument>, Result<Session, Wait>),
+    /// Nothing may be served.
+    Refused(Refusal),
+    /// There is no new session, and nothing was taken away.
+    Waiting(Wait),
+    /// It says nothing that can be used.
+    Silent(Wait),
 }
 
 /// What the agent may do for a grant.
@@ -75,12 +88,26 @@ pub enum Wait {
     /// The newest session is over.
     #[error("its session expired at {} and was not renewed", rfc3339(*.0))]
     Expired(Timestamp),
+    /// The broker has none for now.
+    #[error("the broker has no new session ({reason}): {message}")]
+    Told {
+        /// A condition's reason.
+        reason: String,
+        /// What happened, and what to do next.
+        message: String,
+    },
+    /// The broker was not asked yet, or has not answered.
+    #[error("the broker has not answered yet")]
+    Unasked,
+    /// The broker did not answer.
+    #[error("the broker did not answer: {0}")]
+    Unanswered(String),
 }
 
 /// Why nothing may be served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The operator took the session away.
+    /// The operator took the session away, or the broker gives none.
     #[error("taken away ({reason}): {message}")]
     Revoked {
         /// A condition's reason.
@@ -165,31 +192,32 @@ impl State {
     }
 }
 
-/// What to hold of `grant` from now on: the files rule, and where they cannot be used the last good
-/// session lives on until it expires. What was refused stays so until a readable `grant.json` allows it.
+/// What to hold of `grant` from now on: its source rules, and where that cannot be used the last good session
+/// lives on until it expires. What was refused stays so until the source says otherwise.
 #[must_use]
-pub fn decide(grant: &str, pod: &Pod, previous: &State, files: &Files, now: Timestamp) -> State {
-    let document = match read_grant(files) {
-        Ok(Ok(document)) => document,
-        Ok(Err(refusal)) => return State::Refused(refusal),
-        Err(why) => {
+pub fn decide(grant: &str, pod: &Pod, previous: &State, found: &Found, now: Timestamp) -> State {
+    let (document, session) = match found {
+        Found::Granted(document, session) => (document, session),
+        Found::Refused(refusal) => return State::Refused(refusal.clone()),
+        Found::Waiting(why) => return keep(previous, why.clone(), now),
+        Found::Silent(why) => {
             return match previous {
                 State::Refused(refusal) => State::Refused(refusal.clone()),
-                _ => keep(previous, why, now),
+                _ => keep(previous, why.clone(), now),
             };
         }
     };
-    if let Some(refusal) = refuse(grant, pod, &document) {
+    if let Some(refusal) = refuse(grant, pod, document) {
         return State::Refused(refusal);
     }
-    match read_session(files) {
+    match session {
         Ok(session) if session.is_valid(now) => State::Serving {
-            session,
-            region: document.region,
+            session: session.clone(),
+            region: document.region.clone(),
             kept: None,
         },
         Ok(session) => keep(previous, Wait::Expired(session.expiration), now),
-        Err(why) => keep(previous, why, now),
+        Err(why) => keep(previous, why.clone(), now),
     }
 }
 
@@ -241,17 +269,30 @@ fn keep(previous: &State, why: Wait, now: Timestamp) -> State {
     }
 }
 
-fn read_grant(files: &Files) -> Result<Result<GrantDocument, Refusal>, Wait> {
-    let text = readable(&files.grant, GRANT_JSON)?;
-    match GrantDocument::from_json(text.as_bytes()) {
-        // It becomes a line of the SDKs' config file, and whoever may write the Secret may not write that.
-        Ok(document) if document.revoked.is_none() => match name::check_region(&document.region) {
-            Ok(()) => Ok(Ok(document)),
-            Err(error) => Err(Wait::Garbled(error.to_string())),
-        },
-        Ok(document) => Ok(Ok(document)),
-        Err(error @ GrantDocumentError::Version(_)) => Ok(Err(Refusal::Version(error.to_string()))),
-        Err(error) => Err(Wait::Garbled(error.to_string())),
+impl Files {
+    /// What they say.
+    #[must_use]
+    pub fn found(&self) -> Found {
+        let text = match readable(&self.grant, GRANT_JSON) {
+            Ok(text) => text,
+            Err(why) => return Found::Silent(why),
+        };
+        match GrantDocument::from_json(text.as_bytes()) {
+            Ok(document) => granted(document, read_session(self)),
+            Err(error @ GrantDocumentError::Version(_)) => {
+                Found::Refused(Refusal::Version(error.to_string()))
+            }
+            Err(error) => Found::Silent(Wait::Garbled(error.to_string())),
+        }
+    }
+}
+
+/// What a document of the current version says, with the session that came with it.
+pub(crate) fn granted(document: GrantDocument, session: Result<Session, Wait>) -> Found {
+    // It becomes a line of the SDKs' config file, and whoever may write the Secret may not write that.
+    match name::check_region(&document.region) {
+        Err(error) if document.revoked.is_none() => Found::Silent(Wait::Garbled(error.to_string())),
+        _ => Found::Granted(Box::new(document), session),
     }
 }
 

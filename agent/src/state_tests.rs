@@ -65,7 +65,7 @@ fn serving(session: Session, kept: Option<Wait>) -> State {
 }
 
 fn after(previous: &State, files: &Files) -> State {
-    decide("bedrock", &pod(), previous, files, time(NOW))
+    decide("bedrock", &pod(), previous, &files.found(), time(NOW))
 }
 
 fn refusal(document: &GrantDocument) -> Refusal {

@@ -1,26 +1,28 @@
-//! Keeps the answers up to date with the grants' files, and writes what depends on them.
+//! Keeps the answers up to date with what the grants' sources say, and writes what depends on them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alter_protocol::grant::Delivery;
 use alter_protocol::session::rfc3339;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::answer::{Answer, Answers};
+use crate::broker::Heard;
 use crate::config_file::{self, Profile};
-use crate::files::{self, Changes};
+use crate::files::Changes;
 use crate::layout::{self, Layout};
 use crate::metrics::Metrics;
+use crate::source::Source;
 use crate::state::{self, Pod, State};
 
 /// The answers as every listener sees them.
 pub type Board = watch::Receiver<Arc<Answers>>;
 
-/// One grant's state, and where its files are.
+/// One grant's state, and where it comes from.
 struct Grant {
     name: String,
-    folder: PathBuf,
+    source: Source,
     state: State,
     /// That of the last session, once one was served: it outlives the session in the config file.
     region: Option<String>,
@@ -39,12 +41,13 @@ pub struct Store {
 
 impl Store {
     /// Reads everything once. `grants` are names in the order of the annotation, their Secrets mounted
-    /// under `grants_dir`.
+    /// under `grants_dir`; sessions of those in `from_broker` come from the broker.
     #[must_use]
     pub fn open(
         pod: Pod,
         grants: &[String],
-        grants_dir: &std::path::Path,
+        from_broker: &[String],
+        grants_dir: &Path,
         layout: Layout,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -56,7 +59,7 @@ impl Store {
                 .iter()
                 .map(|name| Grant {
                     name: name.clone(),
-                    folder: grants_dir.join(name),
+                    source: Source::new(grants_dir.join(name), from_broker.contains(name)),
                     state: State::START,
                     region: None,
                 })
@@ -76,10 +79,13 @@ impl Store {
         self.board.subscribe()
     }
 
-    /// Follows the files, for ever. `changes` must watch the folders of [`Store::folders`].
-    pub async fn follow(mut self, mut changes: Changes) {
+    /// Follows the files and the broker, for ever. `changes` must watch the folders of [`Store::folders`].
+    pub async fn follow(mut self, mut changes: Changes, mut heard: Option<mpsc::Receiver<Heard>>) {
         loop {
-            changes.next().await;
+            tokio::select! {
+                () = changes.next() => {}
+                news = next(&mut heard) => self.hear(news),
+            }
             if self.look() {
                 self.publish();
             }
@@ -89,16 +95,33 @@ impl Store {
     /// Where the grants' Secrets are mounted.
     #[must_use]
     pub fn folders(&self) -> Vec<PathBuf> {
-        self.grants.iter().map(|g| g.folder.clone()).collect()
+        let folders = self.grants.iter().filter_map(|own| own.source.folder());
+        folders.map(Path::to_owned).collect()
     }
 
-    /// Reads the files and decides anew; whether anything is different now.
+    fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Unanswered(why) => {
+                for grant in &mut self.grants {
+                    grant.source.unanswered(&why);
+                }
+            }
+            Heard::Told(mut told) => {
+                for grant in &mut self.grants {
+                    let own = told.iter().position(|told| told.grant == grant.name);
+                    grant.source.told(own.map(|at| told.swap_remove(at).news));
+                }
+            }
+        }
+    }
+
+    /// Asks the sources and decides anew; whether anything is different now.
     fn look(&mut self) -> bool {
         let now = crate::clock::now();
         let mut changed = false;
         for grant in &mut self.grants {
-            let files = files::read(&grant.folder);
-            let state = state::decide(&grant.name, &self.pod, &grant.state, &files, now);
+            let found = grant.source.find();
+            let state = state::decide(&grant.name, &self.pod, &grant.state, &found, now);
             if state != grant.state {
                 changed = true;
                 report(&grant.name, &state);
@@ -161,6 +184,18 @@ impl Store {
         tracing::info!("every grant of the pod was served: the app may start");
         self.ready = true;
         true
+    }
+}
+
+/// The next that is heard; never where nobody is asked.
+async fn next(heard: &mut Option<mpsc::Receiver<Heard>>) -> Heard {
+    match heard {
+        Some(heard) => match heard.recv().await {
+            Some(news) => news,
+            // The task that asks has no end but the program's.
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
     }
 }
 

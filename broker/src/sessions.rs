@@ -43,7 +43,7 @@ impl Source for Issuer {
         grant: &AwsGrant,
         pod: Pod<'_>,
     ) -> Result<Issued, IssueError> {
-        Self::issue(self, identity, grant, Some(pod)).await
+        self.issue_for(identity, grant, pod).await
     }
 }
 

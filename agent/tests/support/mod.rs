@@ -9,17 +9,21 @@
 )]
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use alter_protocol::broker::{Answer, Issued, News, Told};
 use alter_protocol::grant::{GrantDocument, VERSION};
 use alter_protocol::{Revocation, Session};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 pub const SECRET: &str = "s3cr3t/key";
 pub const TOKEN: &str = "tok3n==";
@@ -84,6 +88,11 @@ impl Pod {
         self.folder.path().join("shared")
     }
 
+    /// Where the grants' Secrets are mounted.
+    pub fn grants(&self) -> PathBuf {
+        self.folder.path().join("grants")
+    }
+
     /// What the kubelet mounts for a grant, and how it changes it: a new folder, a link beside, a rename.
     pub fn write(&self, grant: &str, document: &GrantDocument, session: Option<&Session>) {
         self.write_files(
@@ -137,6 +146,25 @@ impl Pod {
         command
     }
 
+    /// Where the agent has its token and the CAs from.
+    pub fn broker_folder(&self) -> PathBuf {
+        self.folder.path().join("broker")
+    }
+
+    /// Starts an agent that asks the broker for `from_broker`.
+    pub fn agent_of(&self, broker: &Broker, grants: &str, from_broker: &str) -> Agent {
+        let url = format!("https://localhost:{}", broker.port);
+        let folder = self.broker_folder();
+        let more = [
+            "--broker-url",
+            &url,
+            "--broker-grants",
+            from_broker,
+            "--broker-dir",
+        ];
+        self.agent(grants, &[&more[..], &[folder.to_str().unwrap()]].concat())
+    }
+
     /// Runs the helper that the agent has put into the volume.
     pub fn helper(&self, args: &[&str]) -> Output {
         Command::new(self.shared().join("bin/credential-process"))
@@ -166,6 +194,117 @@ impl Pod {
         let metadata = fs::metadata(self.shared().join(path)).unwrap();
         metadata.permissions().mode() & 0o777
     }
+}
+
+/// A broker on loopback: the test sees each question, and gives its answer.
+pub struct Broker {
+    pub port: u16,
+    questions: Receiver<(String, Value)>,
+    answers: Sender<(u16, String)>,
+}
+
+impl Broker {
+    /// Listens at `port`, or at a free one, with a certificate that is put into `folder` for the agent to trust, beside
+    /// a token.
+    pub fn start(folder: &Path, port: u16) -> Self {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join("ca.crt"), own.cert.pem()).unwrap();
+        fs::write(folder.join("token"), "token-1").unwrap();
+        let key = own.signing_key.serialize_der().try_into().unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (asked, questions) = channel();
+        let (answers, given) = channel();
+        std::thread::spawn(move || {
+            // One agent at a time, which may come again.
+            for stream in listener.incoming().map_while(Result::ok) {
+                let tls = rustls::ServerConnection::new(Arc::new(config.clone())).unwrap();
+                let stream = rustls::StreamOwned::new(tls, stream);
+                if converse_as_broker(stream, &asked, &given).is_none() {
+                    return;
+                }
+            }
+        });
+        Self {
+            port,
+            questions,
+            answers,
+        }
+    }
+
+    /// The next question's token, and what is known of each grant.
+    pub fn asked(&self) -> (String, Value) {
+        self.questions.recv_timeout(HANG).unwrap()
+    }
+
+    pub fn answer(&self, status: u16, body: &str) {
+        self.answers.send((status, body.to_owned())).unwrap();
+    }
+
+    /// What is new of one grant.
+    pub fn tell(&self, grant: &str, tag: &str, news: News) {
+        let grant = grant.to_owned();
+        let tag = tag.to_owned();
+        let answer = Answer {
+            grants: vec![Told { grant, tag, news }],
+        };
+        self.answer(200, &answer.to_json());
+    }
+}
+
+/// None where the test has ended.
+fn converse_as_broker(
+    stream: rustls::StreamOwned<rustls::ServerConnection, TcpStream>,
+    asked: &Sender<(String, Value)>,
+    given: &Receiver<(u16, String)>,
+) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let (mut token, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).is_err() || line.is_empty() {
+                return Some(());
+            }
+            let line = line.trim();
+            if line.is_empty() {
+                break;
+            }
+            match line.split_once(": ") {
+                Some(("authorization", value)) => value.clone_into(&mut token),
+                Some(("content-length", value)) => length = value.parse().unwrap(),
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).ok()?;
+        asked
+            .send((token, serde_json::from_slice(&body).unwrap()))
+            .ok()?;
+        let (status, body) = given.recv().ok()?;
+        let head = format!(
+            "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let answer = [head, body].concat();
+        if stream.get_mut().write_all(answer.as_bytes()).is_err() {
+            return Some(());
+        }
+    }
+}
+
+/// A session as the broker tells it.
+pub fn issued(grant: &str, session: Session) -> News {
+    let document = document(grant);
+    News::Session(Box::new(Issued { document, session }))
 }
 
 /// A running agent. Ends with the test; whatever it wrote to its log holds no secret.
