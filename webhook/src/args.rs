@@ -1,6 +1,6 @@
 //! The program's arguments, each also an environment variable.
 
-use crate::pod::{Settings, resources::Resources};
+use crate::pod::{Broker, Settings, resources::Resources};
 use alter_runtime::args::ServerArgs;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -47,9 +47,23 @@ pub struct Args {
     /// The agent's port for metrics; 0 for none.
     #[arg(long, env = "ALTER_AGENT_METRICS_PORT", default_value_t = 0)]
     pub agent_metrics_port: u16,
+    /// URL of the broker, with its port; none where there is no broker.
+    #[arg(long, env = "ALTER_BROKER_URL", default_value = "", value_parser = broker)]
+    pub broker_url: BrokerUrl,
     /// What every server takes.
     #[command(flatten)]
     pub server: ServerArgs,
+}
+
+/// The broker, if there is one.
+#[derive(Clone, Debug, Default)]
+pub struct BrokerUrl(Option<Broker>);
+
+fn broker(url: &str) -> Result<BrokerUrl, String> {
+    match url {
+        "" => Ok(BrokerUrl(None)),
+        url => url.parse().map(|broker| BrokerUrl(Some(broker))),
+    }
 }
 
 /// Kubernetes' `imagePullPolicy`.
@@ -82,6 +96,7 @@ impl Args {
                 .collect(),
             resources: self.agent_resources.clone(),
             metrics_port: self.agent_metrics_port,
+            broker: self.broker_url.0.clone(),
         }
     }
 }

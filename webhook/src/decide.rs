@@ -63,6 +63,7 @@ pub async fn pod(cache: &Cache, settings: &Settings, request: &Request<'_, Pod<'
 /// A grant that is created or changed.
 pub async fn grant(
     cache: &Cache,
+    settings: &Settings,
     request: &Request<'_, DeserializeGuard<AwsGrant>, DeserializeGuard<AwsGrant>>,
 ) -> Verdict {
     let new = match changed(request, grant::is_free) {
@@ -89,6 +90,7 @@ pub async fn grant(
         identity: known(&identity),
         namespace_labels: labels.as_ref().map_err(String::as_str),
         same_secret: same_secret.as_deref(),
+        has_broker: settings.broker.is_some(),
     };
     match grant::check(new, namespace, around) {
         Ok(warnings) => Verdict::allowed(warnings),

@@ -93,7 +93,7 @@ async fn review(app: &App, path: &str, body: &[u8]) -> Result<(Verdict, Vec<u8>)
         }
         VALIDATE_GRANTS => {
             let request = Review::read(body)?;
-            let verdict = decide::grant(&app.cache, &request).await;
+            let verdict = decide::grant(&app.cache, &app.settings, &request).await;
             (request.uid, verdict)
         }
         _ => {

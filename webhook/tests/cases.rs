@@ -32,6 +32,7 @@ struct Installation {
     #[serde(default)]
     metrics_port: u16,
     resources: Option<Resources>,
+    broker: Option<String>,
 }
 
 impl Installation {
@@ -41,6 +42,7 @@ impl Installation {
             pull_secrets: self.pull_secrets,
             resources: self.resources.unwrap_or(plain.resources),
             metrics_port: self.metrics_port,
+            broker: self.broker.map(|url| url.parse().unwrap()),
             ..plain
         }
     }

@@ -1,8 +1,14 @@
 //! The agent's container: as Alter wants it, and what of an existing one may stay.
 
 use super::{
-    annotations::Asked, denial::Denial, grant::GrantView, resources::Resources, security,
-    view::Spec, volumes::grant_volume,
+    annotations::Asked,
+    broker::{self, Broker, Place},
+    denial::Denial,
+    grant::GrantView,
+    resources::Resources,
+    security,
+    view::Spec,
+    volumes::grant_volume,
 };
 use alter_crds::names::pod as names;
 use alter_protocol::pod::{GRANTS_DIR, SHARED_DIR, env};
@@ -29,6 +35,8 @@ pub struct Settings {
     pub resources: Resources,
     /// The agent's port for metrics; none where 0.
     pub metrics_port: u16,
+    /// The broker, where there is one.
+    pub broker: Option<Broker>,
 }
 
 /// The agent as it is injected. Every field that the API server would fill in is there, so that a second
@@ -37,6 +45,7 @@ pub struct Settings {
 pub fn wanted(
     asked: &Asked<'_>,
     grants: &[GrantView<'_>],
+    broker: Option<&broker::Wanted<'_>>,
     resources: Option<&Resources>,
     spec: &Spec<'_>,
     settings: &Settings,
@@ -49,13 +58,19 @@ pub fn wanted(
         }}),
     ];
     let mut mounts = vec![json!({"name": names::SHARED_VOLUME, "mountPath": SHARED_DIR})];
-    mounts.extend(grants.iter().map(|view| {
+    let in_secrets =
+        |view: &&GrantView<'_>| Place::of(view, settings.broker.as_ref()) != Place::Broker;
+    mounts.extend(grants.iter().filter(in_secrets).map(|view| {
         json!({
             "name": grant_volume(view.name),
             "mountPath": format!("{GRANTS_DIR}/{}", view.name),
             "readOnly": true,
         })
     }));
+    if let Some(broker) = broker {
+        variables.extend(broker.variables());
+        mounts.push(broker.mount());
+    }
     // Two pods in their node's network could not both have the port.
     let metrics =
         (settings.metrics_port > 0 && !spec.host_network).then_some(settings.metrics_port);

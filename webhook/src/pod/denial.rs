@@ -102,6 +102,11 @@ pub enum Denial {
         /// The grant.
         grant: String,
     },
+    /// A grant whose sessions come from a broker that is not there.
+    #[error(
+        "AwsGrant {0:?} has store Broker, and this installation has no broker: set spec.store to Secret, or ask the platform team to set broker.enabled in the chart's values"
+    )]
+    NoBroker(String),
     /// Variables of the pod that an SDK would follow in place of the delivery.
     #[error(
         "{variables}, which would outrank delivery {delivery}: remove what is named, or annotate the pod with {}: {} to keep it so",
@@ -131,6 +136,7 @@ impl Denial {
             | Self::MountPath(_) => "ReservedName",
             Self::ServiceAccount { .. } => "ServiceAccountNotAllowed",
             Self::Delivery { .. } | Self::UnfitForImds { .. } => "DeliveryNotAllowed",
+            Self::NoBroker(_) => "BrokerDisabled",
             Self::Conflict { .. } => "Conflict",
         }
     }

@@ -68,8 +68,7 @@ pub fn warn(grants: &[GrantView<'_>], warnings: &mut Vec<String>) {
                     ""
                 };
                 warnings.push(format!(
-                    "AwsGrant {name:?} does not exist yet: the pod waits for Secret {}{region}",
-                    view.secret_name()
+                    "AwsGrant {name:?} does not exist yet: the pod waits for it{region}"
                 ));
             }
             Some(grant) if grant.spec.suspend => warnings.push(format!(

@@ -3,6 +3,7 @@
 use super::{
     agent_container::{self, Settings},
     annotations::Asked,
+    broker::{self, Place},
     denial::Denial,
     env,
     grant::{self, GrantView},
@@ -39,6 +40,7 @@ pub fn inject(
     // 1. What the agent cannot serve, and what the grants exclude.
     check_pod(spec, asked)?;
     grant::check(grants, asked, spec.service_account())?;
+    let broker = broker::Wanted::of(grants, settings.broker.as_ref())?;
 
     // 2. Each of the pod's own containers.
     let agent_at = agent_container::find(&spec.init_containers)?;
@@ -73,9 +75,24 @@ pub fn inject(
         asked.agent_resources.as_ref(),
         &settings.resources,
     );
-    let wanted = agent_container::wanted(asked, grants, resources.as_ref(), spec, settings);
+    let wanted = agent_container::wanted(
+        asked,
+        grants,
+        broker.as_ref(),
+        resources.as_ref(),
+        spec,
+        settings,
+    );
     place_agent(spec, agent_at, wanted, &mut patch);
-    place_volumes(spec, agent_at.is_some(), grants, &mut patch)?;
+    let places = Places {
+        grants,
+        broker: broker.as_ref(),
+        settings,
+    };
+    places.put(spec, agent_at.is_some(), &mut patch)?;
+    if let Some(broker) = &broker {
+        broker.mark(&pod.metadata, &mut patch);
+    }
     add_pull_secrets(spec, &settings.pull_secrets, &mut patch);
     Ok(Injection {
         patch: patch.finish(),
@@ -216,37 +233,51 @@ fn place_agent(spec: &Spec<'_>, agent_at: Option<usize>, wanted: Value, patch: &
     }
 }
 
-/// Volumes of an injected pod are corrected; where the agent is not there yet, their names must be free.
-fn place_volumes(
-    spec: &Spec<'_>,
-    injected: bool,
-    grants: &[GrantView<'_>],
-    patch: &mut Builder,
-) -> Result<(), Denial> {
-    let find = |name: &str| {
-        let mut volumes = spec.volumes.iter().enumerate();
-        volumes.find(|(_, volume)| &*volume.name == name)
-    };
-    let mut added = Vec::new();
-    let mut place = |name: &str, wanted: Value, right: &dyn Fn(&_) -> bool| {
-        match find(name) {
-            None => added.push(wanted),
-            Some(_) if !injected => return Err(Denial::VolumeName(name.to_owned())),
-            Some((_, volume)) if right(volume) => {}
-            Some((index, _)) => patch.replace("volumes", index, wanted),
+/// Where the agent has its sessions from.
+struct Places<'a> {
+    grants: &'a [GrantView<'a>],
+    broker: Option<&'a broker::Wanted<'a>>,
+    settings: &'a Settings,
+}
+
+impl Places<'_> {
+    /// Volumes of an injected pod are corrected; where the agent is not there yet, their names must be free.
+    fn put(&self, spec: &Spec<'_>, injected: bool, patch: &mut Builder) -> Result<(), Denial> {
+        let find = |name: &str| {
+            let mut volumes = spec.volumes.iter().enumerate();
+            volumes.find(|(_, volume)| &*volume.name == name)
+        };
+        let mut added = Vec::new();
+        let mut place = |name: &str, wanted: Value, right: &dyn Fn(&_) -> bool| {
+            match find(name) {
+                None => added.push(wanted),
+                Some(_) if !injected => return Err(Denial::VolumeName(name.to_owned())),
+                Some((_, volume)) if right(volume) => {}
+                Some((index, _)) => patch.replace("volumes", index, wanted),
+            }
+            Ok(())
+        };
+        place(names::SHARED_VOLUME, volumes::shared(), &volumes::is_shared)?;
+        for view in self.grants {
+            let optional = match Place::of(view, self.settings.broker.as_ref()) {
+                Place::Broker => continue,
+                Place::Secret => false,
+                Place::Either => true,
+            };
+            place(
+                &volumes::grant_volume(view.name),
+                volumes::of_grant(view, optional),
+                &|volume| volumes::is_of_grant(volume, view, optional),
+            )?;
         }
+        if let Some(broker) = self.broker {
+            place(names::BROKER_VOLUME, broker.volume(), &|volume| {
+                broker.is_volume(volume)
+            })?;
+        }
+        patch.append_to_spec("volumes", spec.volumes.is_empty(), added);
         Ok(())
-    };
-    place(names::SHARED_VOLUME, volumes::shared(), &volumes::is_shared)?;
-    for view in grants {
-        place(
-            &volumes::grant_volume(view.name),
-            volumes::of_grant(view),
-            &|volume| volumes::is_of_grant(volume, view),
-        )?;
     }
-    patch.append_to_spec("volumes", spec.volumes.is_empty(), added);
-    Ok(())
 }
 
 fn add_pull_secrets(spec: &Spec<'_>, secrets: &[String], patch: &mut Builder) {

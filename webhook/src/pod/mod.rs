@@ -2,6 +2,7 @@
 
 pub mod agent_container;
 pub mod annotations;
+pub mod broker;
 pub mod denial;
 pub mod env;
 pub mod grant;
@@ -15,6 +16,7 @@ pub mod volumes;
 
 pub use agent_container::Settings;
 pub use annotations::Asked;
+pub use broker::Broker;
 pub use denial::Denial;
 pub use grant::GrantView;
 pub use inject::{Injection, inject};

@@ -57,6 +57,16 @@ impl Builder {
             .push(PatchOperation::Replace(ReplaceOperation { path, value }));
     }
 
+    /// Sets a label or an annotation; `empty` says that the map is not there yet.
+    pub(super) fn set_metadata(&mut self, map: &'static str, empty: bool, key: &str, value: &str) {
+        let mut path = PointerBuf::from_tokens(["metadata", map]);
+        if empty {
+            return self.add(path, json!({key: value}));
+        }
+        path.push_back(Token::new(key));
+        self.add(path, json!(value));
+    }
+
     /// Puts a container before all other init containers.
     pub(super) fn insert_init_container(&mut self, empty: bool, container: Value) {
         let field = Token::new(List::InitContainers.field());

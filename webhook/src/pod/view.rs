@@ -102,12 +102,23 @@ pub struct Pod<'a> {
 /// The part of the metadata that counts.
 #[derive(Debug, Default, Deserialize)]
 pub struct Metadata<'a> {
-    /// Alter's own annotations.
+    /// Those annotations that count.
     #[serde(borrow, default, deserialize_with = "nullable")]
     pub annotations: Annotations<'a>,
+    /// The one label that counts; none where the pod has no labels at all.
+    #[serde(borrow, default)]
+    pub labels: Option<Labels<'a>>,
 }
 
-/// Alter's own annotations, as written; the names are those of `crds::names::pod`.
+/// The one label that counts.
+#[derive(Debug, Default, Deserialize)]
+pub struct Labels<'a> {
+    /// The broker's.
+    #[serde(borrow, default, rename = "alter.dev/broker")]
+    pub broker: Option<Text<'a>>,
+}
+
+/// Alter's own annotations and those of meshes, as written; the names are those of `crds::names::pod`.
 #[derive(Debug, Default, Deserialize)]
 pub struct Annotations<'a> {
     /// Grants.
@@ -125,6 +136,16 @@ pub struct Annotations<'a> {
     /// What becomes of conflicts.
     #[serde(borrow, default, rename = "alter.dev/conflict")]
     pub conflict: Option<Text<'a>>,
+    /// Ports that Istio leaves alone.
+    #[serde(
+        borrow,
+        default,
+        rename = "traffic.sidecar.istio.io/excludeOutboundPorts"
+    )]
+    pub istio_exclusions: Option<Text<'a>>,
+    /// Ports that Linkerd leaves alone.
+    #[serde(borrow, default, rename = "config.linkerd.io/skip-outbound-ports")]
+    pub linkerd_exclusions: Option<Text<'a>>,
 }
 
 /// The part of the spec that counts.
@@ -284,6 +305,9 @@ pub struct Volume<'a> {
     /// Of a grant's volume.
     #[serde(borrow, default)]
     pub secret: Option<SecretVolume<'a>>,
+    /// Of the broker's volume, as it is: it is compared whole.
+    #[serde(default)]
+    pub projected: Option<Value>,
 }
 
 /// An `emptyDir`.

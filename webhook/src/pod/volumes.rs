@@ -5,7 +5,7 @@ use super::{
     grant::GrantView,
     view::{Container, Mount, Volume},
 };
-use alter_crds::names::pod::{GRANT_VOLUME_PREFIX, SHARED_VOLUME};
+use alter_crds::names::pod::{BROKER_VOLUME, GRANT_VOLUME_PREFIX, SHARED_VOLUME};
 use alter_protocol::pod::SHARED_DIR;
 use serde_json::{Value, json};
 
@@ -26,19 +26,22 @@ pub fn shared() -> Value {
     json!({"name": SHARED_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": SIZE_LIMIT}})
 }
 
-/// The volume of a grant. All of the Secret's keys: those of a session come and go.
+/// The volume of a grant. All of the Secret's keys: those of a session come and go. Where it is optional, the Secret
+/// may never be there.
 #[must_use]
-pub fn of_grant(view: &GrantView<'_>) -> Value {
-    json!({
-        "name": grant_volume(view.name),
-        "secret": {"secretName": view.secret_name(), "defaultMode": SECRET_MODE},
-    })
+pub fn of_grant(view: &GrantView<'_>, optional: bool) -> Value {
+    let mut secret = json!({"secretName": view.secret_name(), "defaultMode": SECRET_MODE});
+    if optional {
+        secret["optional"] = json!(true);
+    }
+    json!({"name": grant_volume(view.name), "secret": secret})
 }
 
 /// Whether the volume is just what [`shared`] gives.
 #[must_use]
 pub fn is_shared(volume: &Volume<'_>) -> bool {
     volume.secret.is_none()
+        && volume.projected.is_none()
         && volume.empty_dir.as_ref().is_some_and(|own| {
             own.medium.as_deref() == Some("Memory") && own.size_limit.as_deref() == Some(SIZE_LIMIT)
         })
@@ -46,13 +49,14 @@ pub fn is_shared(volume: &Volume<'_>) -> bool {
 
 /// Whether the volume is just what [`of_grant`] gives.
 #[must_use]
-pub fn is_of_grant(volume: &Volume<'_>, view: &GrantView<'_>) -> bool {
+pub fn is_of_grant(volume: &Volume<'_>, view: &GrantView<'_>, optional: bool) -> bool {
     volume.empty_dir.is_none()
+        && volume.projected.is_none()
         && volume.secret.as_ref().is_some_and(|own| {
             own.secret_name.as_deref() == Some(&view.secret_name())
                 && own.default_mode == Some(SECRET_MODE)
                 && own.items.is_empty()
-                && !own.optional
+                && own.optional == optional
         })
 }
 
@@ -70,7 +74,10 @@ pub fn has_app_mount(container: &Container<'_>, selected: bool) -> Result<bool, 
         let shared = &*mount.name == SHARED_VOLUME;
         if selected && shared && is_app_mount(mount) {
             found = true;
-        } else if shared || mount.name.starts_with(GRANT_VOLUME_PREFIX) {
+        } else if shared
+            || *mount.name == *BROKER_VOLUME
+            || mount.name.starts_with(GRANT_VOLUME_PREFIX)
+        {
             return Err(Denial::VolumeMount {
                 container: container.name.to_string(),
                 volume: mount.name.to_string(),

@@ -3,7 +3,7 @@
 use alter_crds::{
     AwsGrant, AwsGrantSpec, AwsIdentity, condition,
     field::FieldError,
-    grant::{NotAllowed, allows},
+    grant::{NotAllowed, Store, allows},
     names::grant::REVOKE_BEFORE,
     session,
 };
@@ -20,6 +20,8 @@ pub struct Surroundings<'a> {
     pub namespace_labels: Result<&'a BTreeMap<String, String>, &'a str>,
     /// Where the grant is new: another grant of the namespace whose session is in the same Secret.
     pub same_secret: Option<&'a str>,
+    /// Whether the installation has a broker.
+    pub has_broker: bool,
 }
 
 /// An identity that may not be there, and may not be known to be there.
@@ -65,6 +67,12 @@ pub fn check(
     }
     let mut warnings = Vec::new();
     check_identity(spec, namespace, around, &mut warnings)?;
+    if spec.store == Store::Broker && !around.has_broker {
+        warnings.push(
+            "spec.store: this installation has no broker: the grant waits until broker.enabled is set in the chart's values"
+                .to_owned(),
+        );
+    }
     if spec.duration() < refresh::SHORT_LIFE {
         warnings.push(format!(
             "spec.durationSeconds: {} is short: below {} SDKs may find a session about to expire; write 3600",

@@ -18,6 +18,7 @@ pub(super) fn plain_settings() -> Settings {
         pull_secrets: Vec::new(),
         resources: resources.parse().unwrap(),
         metrics_port: 0,
+        broker: None,
     }
 }
 

@@ -140,6 +140,7 @@ fn what_is_not_known_is_a_warning() {
             identity,
             namespace_labels,
             same_secret: None,
+            has_broker: false,
         };
         validate::grant::check(&grant, "team-a", around).unwrap()
     };
@@ -208,4 +209,15 @@ fn a_revocation_is_a_time_and_an_edit_of_it_is_looked_at() {
         Some(&read(&good_grant()))
     ));
     assert!(validate::grant::is_free(&read(&good), Some(&read(&good))));
+}
+
+#[test]
+fn a_grant_of_the_broker_waits_where_there_is_none() {
+    let identity = with(good_identity(), "/spec/allow/0/stores", json!(["Broker"]));
+    let grant = with(good_grant(), "/spec/store", json!("Broker"));
+    let warnings = check_grant(&grant, &identity).unwrap();
+    let warns = |text: &&String| text.starts_with("spec.store: this installation has no broker");
+    assert_eq!(warnings.iter().filter(warns).count(), 1, "{warnings:?}");
+    let denied = check_grant(&grant, &good_identity()).unwrap_err();
+    assert!(denied.contains("store: spec.allow[0]"), "{denied}");
 }

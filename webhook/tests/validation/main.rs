@@ -63,6 +63,7 @@ fn check_grant(grant: &Value, identity: &Value) -> Result<Vec<String>, String> {
         identity: Known::Present(&identity),
         namespace_labels: Ok(&BTreeMap::new()),
         same_secret: None,
+        has_broker: false,
     };
     validate::grant::check(&grant, "team-a", around).map_err(|denial| denial.to_string())
 }
