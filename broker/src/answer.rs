@@ -10,9 +10,11 @@ use crate::{
     tag,
 };
 use alter_crds::condition::reason;
+use alter_issuer::lookup::Labels;
 use alter_protocol::broker::{Answer, Asked, Issued, News, PATIENCE, Question, Told};
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
+use kube::ResourceExt;
 use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -127,7 +129,14 @@ impl<S: Source> Desk<S> {
             identity: identity
                 .as_ref()
                 .map(|own| own.0.as_ref().map_err(|error| error.error.as_str())),
-            namespace: namespace.as_ref().map(|own| &own.metadata),
+            labels: match &namespace {
+                Some(namespace) => Labels::Seen(namespace.labels()),
+                None if self.cluster.knows_labels() => Labels::NotSeenYet,
+                None => Labels::Hidden,
+            },
+            namespace_leaves: namespace
+                .as_ref()
+                .is_some_and(|own| own.metadata.deletion_timestamp.is_some()),
             cluster: &self.name,
             now: clock::now(),
         });

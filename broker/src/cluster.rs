@@ -7,7 +7,8 @@ use alter_crds::{
     answer::of_watch,
     names::pod::{BROKER, BROKER_ASKS, DELIVERY},
 };
-use futures::StreamExt;
+use alter_runtime::watch::{self, Scope};
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -15,11 +16,10 @@ use kube::{
     runtime::{
         WatchStreamExt,
         reflector::{ObjectRef, Store, store::Writer},
-        watcher::{Config, Event, watcher},
+        watcher::{self, Config, Event, watcher},
     },
 };
-use serde::de::DeserializeOwned;
-use std::{fmt::Debug, hash::Hash, sync::Arc, time::Duration};
+use std::{hash::Hash, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Pods that have ended leave the watch, as if they were deleted.
@@ -33,6 +33,7 @@ pub(crate) type Guarded<K> = Arc<DeserializeGuard<K>>;
 /// The objects that decisions depend on, and whom their changes wake.
 pub struct Cluster {
     pub(crate) bells: Bells,
+    scope: Scope,
     grants: Store<DeserializeGuard<AwsGrant>>,
     identities: Store<DeserializeGuard<AwsIdentity>>,
     namespaces: Store<PartialObjectMeta<Namespace>>,
@@ -63,9 +64,9 @@ where
 }
 
 impl Cluster {
-    /// Knows nothing yet.
+    /// Knows nothing yet of what is in the scope.
     #[must_use]
-    pub fn new() -> (Self, Fillers) {
+    pub fn new(scope: Scope) -> (Self, Fillers) {
         let bells = Bells::default();
         let grants = Filler::new(&bells, |grant: &DeserializeGuard<AwsGrant>| {
             Some(Bell::Grant(grant.namespace()?, grant.name_any()))
@@ -80,6 +81,7 @@ impl Cluster {
         });
         let cluster = Self {
             bells,
+            scope,
             grants: grants.writer.as_reader(),
             identities: identities.writer.as_reader(),
             namespaces: namespaces.writer.as_reader(),
@@ -99,8 +101,15 @@ impl Cluster {
         // An error means that the watch has ended, which it does at shutdown alone.
         let _ = self.grants.wait_until_ready().await;
         let _ = self.identities.wait_until_ready().await;
-        let _ = self.namespaces.wait_until_ready().await;
+        if self.knows_labels() {
+            let _ = self.namespaces.wait_until_ready().await;
+        }
         let _ = self.pods.wait_until_ready().await;
+    }
+
+    /// Whether namespaces can be seen.
+    pub(crate) const fn knows_labels(&self) -> bool {
+        self.scope.knows_labels()
     }
 
     /// Ends once the caller's pod is known, or should be.
@@ -137,28 +146,20 @@ impl Cluster {
 
 impl Fillers {
     /// Watches all of it in tasks of their own until `shutdown`.
-    pub fn watch(self, client: &Client, shutdown: &CancellationToken) {
+    pub fn watch(self, client: &Client, scope: &Scope, shutdown: &CancellationToken) {
         let plain = Config::default().page_size(100);
-        let pods = plain
-            .clone()
-            .labels(&format!("{BROKER}={BROKER_ASKS}"))
-            .fields(LIVING);
-        self.grants.follow(
-            Api::all(client.clone()),
-            plain.clone(),
-            without_labels,
-            shutdown,
-        );
-        self.identities.follow(
-            Api::all(client.clone()),
-            plain.clone(),
-            without_labels,
-            shutdown,
-        );
-        self.namespaces
-            .follow(Api::all(client.clone()), plain, with_labels, shutdown);
-        self.pods
-            .follow(Api::all(client.clone()), pods, with_delivery, shutdown);
+        let asks = format!("{BROKER}={BROKER_ASKS}");
+        let pods = plain.clone().labels(&asks).fields(LIVING);
+        let grants = watch::follow(client, scope, &plain);
+        self.grants.follow(grants, without_labels, shutdown);
+        let pods = watch::follow(client, scope, &pods);
+        self.pods.follow(pods, with_delivery, shutdown);
+        let identities = watcher(Api::all(client.clone()), plain.clone()).default_backoff();
+        self.identities.follow(identities, without_labels, shutdown);
+        if scope.knows_labels() {
+            let namespaces = watcher(Api::all(client.clone()), plain).default_backoff();
+            self.namespaces.follow(namespaces, with_labels, shutdown);
+        }
     }
 }
 
@@ -191,18 +192,15 @@ where
 
     fn follow(
         mut self,
-        api: Api<K>,
-        config: Config,
+        events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
         strip: fn(&mut ObjectMeta),
         shutdown: &CancellationToken,
     ) where
-        K: Debug + DeserializeOwned + Send + Sync,
-        K::DynamicType: Debug + Send + Sync + Unpin,
+        K: Send + Sync,
+        K::DynamicType: Send + Sync,
     {
         let shutdown = shutdown.clone();
-        let events = watcher(api, config)
-            .default_backoff()
-            .modify(move |object| strip(object.meta_mut()));
+        let events = events.modify(move |object| strip(object.meta_mut()));
         tokio::spawn(async move {
             let kind = K::kind(&K::DynamicType::default()).into_owned();
             let mut events = std::pin::pin!(events);

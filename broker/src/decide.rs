@@ -9,13 +9,12 @@ use alter_crds::{
 };
 use alter_issuer::{
     Pod,
-    lookup::{Lookup, look_up},
+    lookup::{Labels, Lookup, look_up},
 };
 use alter_policy::service_account;
 use alter_protocol::{Delivery, Revocation};
 use jiff::Timestamp;
 use kube::core::ObjectMeta;
-use std::collections::BTreeMap;
 
 /// What is known when a pod asks for a grant.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +29,10 @@ pub(crate) struct Input<'a> {
     pub(crate) grant: Option<Result<&'a AwsGrant, &'a str>>,
     /// The grant's identity; an error where it cannot be read.
     pub(crate) identity: Option<Result<&'a AwsIdentity, &'a str>>,
-    /// The pod's namespace.
-    pub(crate) namespace: Option<&'a ObjectMeta>,
+    /// The labels of the pod's namespace.
+    pub(crate) labels: Labels<'a>,
+    /// Whether the namespace is being deleted.
+    pub(crate) namespace_leaves: bool,
     /// What the installation calls the cluster.
     pub(crate) cluster: &'a str,
     /// The time.
@@ -84,8 +85,7 @@ fn is_there(pod: &ObjectMeta, now: Timestamp) -> bool {
 }
 
 fn of_grant(grant: &AwsGrant, input: &Input<'_>) -> Option<Verdict> {
-    let leaves = |metadata: &ObjectMeta| metadata.deletion_timestamp.is_some();
-    if leaves(&grant.metadata) || input.namespace.is_some_and(leaves) {
+    if grant.metadata.deletion_timestamp.is_some() || input.namespace_leaves {
         return Some(refused(
             reason::DELETED,
             "the grant is being deleted".to_owned(),
@@ -145,11 +145,7 @@ fn of_identity(grant: &AwsGrant, input: &Input<'_>) -> Verdict {
         name: &input.caller.pod,
         service_account: &input.caller.service_account,
     };
-    let none = BTreeMap::new();
-    let labels = input
-        .namespace
-        .map(|own| own.labels.as_ref().unwrap_or(&none));
-    match look_up(identity, labels, grant, input.cluster, Some(pod)) {
+    match look_up(identity, input.labels, grant, input.cluster, Some(pod)) {
         Lookup::Ready { digest, .. } => Verdict::Session(digest),
         Lookup::Denied(why) => refused(reason::NOT_ALLOWED, why),
         Lookup::Invalid { message, .. } => waiting(reason::INVALID_SPEC, message),

@@ -1,6 +1,7 @@
 use super::*;
 use alter_policy::template::DEFAULT_SESSION_NAME;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What is known, in which each test changes something.
 struct World {
@@ -70,7 +71,8 @@ impl World {
             name: "bedrock",
             grant: Some(Ok(&grant)),
             identity: Some(Ok(&identity)),
-            namespace: Some(&namespace),
+            labels: Labels::Seen(&BTreeMap::new()),
+            namespace_leaves: namespace.deletion_timestamp.is_some(),
             cluster: "",
             now: now(),
         })
@@ -168,7 +170,8 @@ fn what_is_not_known_takes_nothing_away() {
         name: "bedrock",
         grant: Some(Err("roleArn: not a string")),
         identity: None,
-        namespace: None,
+        labels: Labels::NotSeenYet,
+        namespace_leaves: false,
         cluster: "",
         now: now(),
     });

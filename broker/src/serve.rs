@@ -76,8 +76,9 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let metrics = Metrics::register(&mut registry);
     let issuer = Issuer::new(client.clone(), args.issuer());
     issuer.metrics().register(&mut registry);
-    let (cluster, fillers) = Cluster::new();
-    fillers.watch(&client, &ended);
+    let scope = args.server.watch_namespaces.clone();
+    let (cluster, fillers) = Cluster::new(scope.clone());
+    fillers.watch(&client, &scope, &ended);
     let app = Arc::new(app(&args, cluster, issuer, client, metrics));
 
     // 2. Serve until told to end, then until the last question is answered.

@@ -28,6 +28,7 @@ impl Source for Script {
                 expiration: clock::now() + self.lives,
             },
             assumed_role_arn: "arn".to_owned(),
+            source_identity: None,
         })
     }
 }

@@ -138,6 +138,7 @@ fn whole_digest(grant: &AwsGrant, request_digest: &str) -> String {
 mod tests {
     use super::*;
     use alter_crds::identity::SessionTemplate;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
     use serde_json::json;
 
     /// Objects that the tests start from: an identity that is ready, and a grant that it allows.
@@ -240,6 +241,16 @@ mod tests {
         ] {
             assert!(matches!(ask(&identity, &grant), Lookup::Denied(_)));
         }
+    }
+
+    #[test]
+    fn where_labels_are_hidden_rules_that_ask_for_them_decide_nothing() {
+        let (mut identity, grant) = (fixtures::identity(), fixtures::grant());
+        let hidden =
+            |identity: &AwsIdentity| look_up(Some(identity), Labels::Hidden, &grant, "", None);
+        assert!(matches!(hidden(&identity), Lookup::Ready { .. }));
+        identity.spec.allow[0].namespaces.selector = Some(LabelSelector::default());
+        assert!(matches!(hidden(&identity), Lookup::NotReady(_)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::{
     args::{Args, Certificates},
     backoff::Stumbles,
+    broker_ca,
     certificate::{self, keeper::Settings},
     clock,
     context::{Context, Rechecks},
@@ -151,7 +152,10 @@ fn work(
         metrics: metrics.clone(),
         cluster: args.cluster_name.clone(),
         min_interval,
+        has_broker: args.has_broker(),
+        grants_changed: Arc::default(),
     });
+    let broker_ca = broker_ca(args, &context, shutdown.clone());
     let wake = Arc::new(Notify::new());
     let sweep = Sweep::new(&context, wake.clone()).run(shutdown.clone());
     let identity_feeds = identity::controller::Feeds {
@@ -171,7 +175,30 @@ fn work(
     let identities = identity::controller::run(context.clone(), identity_feeds, shutdown.clone());
     let grants = grant::controller::run(context, grant_feeds, args.concurrency, shutdown.clone());
     async {
-        tokio::join!(identities, grants, sweep);
+        tokio::join!(identities, grants, sweep, broker_ca);
+    }
+}
+
+/// Ends at once where there is no broker.
+fn broker_ca(
+    args: &Args,
+    context: &Context<Issuer>,
+    shutdown: CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let keeper = args.has_broker().then(|| broker_ca::Keeper {
+        client: context.client.clone(),
+        fence: context.fence.clone(),
+        scope: context.scope.clone(),
+        grants: context.grants.clone(),
+        changed: context.grants_changed.clone(),
+        namespace: args.namespace.clone(),
+        secret: args.certificate_secret.clone(),
+    });
+    let synced = context.synced.clone();
+    async move {
+        if let Some(keeper) = keeper {
+            keeper.run(synced.wait(), shutdown).await;
+        }
     }
 }
 
@@ -201,7 +228,11 @@ async fn certificates(args: &Args, client: Client, fence: Fence, shutdown: Cance
     let settings = Settings {
         namespace: args.namespace.clone(),
         secret: args.certificate_secret.clone(),
-        service: args.webhook_service.clone(),
+        services: [&args.webhook_service, &args.broker_service]
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .cloned()
+            .collect(),
         configuration: args.webhook_configuration.clone(),
     };
     certificate::Keeper::new(client, fence, settings)

@@ -49,6 +49,9 @@ pub struct Args {
         default_value = "alter-webhook-certificate"
     )]
     pub certificate_secret: String,
+    /// The broker's Service, for which its certificate is; none where there is no broker.
+    #[arg(long, env = "ALTER_BROKER_SERVICE", default_value = "")]
+    pub broker_service: String,
     /// Name of the webhook's MutatingWebhookConfiguration and ValidatingWebhookConfiguration.
     #[arg(
         long,
@@ -66,6 +69,13 @@ pub enum Certificates {
     Self_,
     /// Another, such as cert-manager.
     External,
+}
+
+impl Args {
+    /// Whether there is a broker.
+    pub(crate) fn has_broker(&self) -> bool {
+        !self.broker_service.is_empty()
+    }
 }
 
 /// Below a second, a refreshBefore of nearly the whole life would renew without pause.

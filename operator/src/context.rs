@@ -22,7 +22,7 @@ use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Where sessions come from: the issuer, and in tests a script.
 pub(crate) trait Sessions: Send + Sync + 'static {
@@ -138,6 +138,10 @@ pub(crate) struct Context<S> {
     pub cluster: String,
     /// Sessions are not renewed more often than this.
     pub min_interval: SignedDuration,
+    /// Whether the installation has a broker.
+    pub has_broker: bool,
+    /// Rung when grants have changed, for who keeps what their namespaces need.
+    pub grants_changed: Arc<Notify>,
 }
 
 impl<S> Context<S> {

@@ -4,6 +4,7 @@ mod accept;
 pub mod app;
 pub mod args;
 mod backoff;
+mod broker_ca;
 mod certificate;
 mod clock;
 mod context;

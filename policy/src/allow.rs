@@ -46,6 +46,7 @@ pub struct Namespaces {
 }
 
 /// What a grant asks for.
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The grant's namespace.

@@ -11,11 +11,15 @@ use alter_broker::{
     sessions::{Sessions, Source},
 };
 use alter_crds::{AwsGrant, AwsIdentity};
-use alter_issuer::{IssueError, Issued, Pod, request};
+use alter_issuer::{
+    IssueError, Issued, Pod,
+    request::{self, SessionRequest},
+};
 use alter_protocol::{
     Session,
     broker::{Answer, Asked, News, PATH, Question, Told},
 };
+use alter_runtime::watch::Scope;
 use axum::{
     Router,
     body::Body,
@@ -54,15 +58,19 @@ impl Source for Aws {
                 identity: "default".to_owned(),
             });
         }
-        let request = request::plan(&identity.spec, grant, "", Some(pod))?;
+        let planned = request::plan(identity, grant, "", Some(pod))?;
+        let SessionRequest::Role { role, .. } = planned else {
+            panic!("{planned:?}");
+        };
         Ok(Issued {
             session: Session {
-                access_key_id: request.session_name,
+                access_key_id: role.session_name,
                 secret_access_key: "s3cr3t".to_owned().into(),
                 session_token: "tok3n".to_owned().into(),
                 expiration: now() + SignedDuration::from_hours(1),
             },
             assumed_role_arn: "arn".to_owned(),
+            source_identity: None,
         })
     }
 }
@@ -158,7 +166,7 @@ fn review(token: &str, is_forgotten: bool) -> Value {
 impl World {
     /// With one grant in each of two namespaces, and the pod `team-a/app-1` of the UID `u-1`.
     pub(super) fn new(session: &Value) -> Self {
-        let (cluster, mut fillers) = Cluster::new();
+        let (cluster, mut fillers) = Cluster::new(Scope::Cluster);
         for namespace in ["team-a", "team-b"] {
             fill(
                 &mut fillers,

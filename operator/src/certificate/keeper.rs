@@ -88,8 +88,8 @@ pub(crate) struct Settings {
     pub namespace: String,
     /// The Secret.
     pub secret: String,
-    /// The webhook's Service.
-    pub service: String,
+    /// The Services that the certificate is for: the webhook's, and the broker's where there is one.
+    pub services: Vec<String>,
     /// Name of both webhook configurations.
     pub configuration: String,
 }
@@ -125,13 +125,16 @@ impl std::fmt::Debug for Body {
 impl Keeper {
     /// Does nothing yet.
     pub(crate) fn new(client: Client, fence: Fence, settings: Settings) -> Self {
-        let (service, namespace) = (&settings.service, &settings.namespace);
-        let names = vec![
-            format!("{service}.{namespace}.svc"),
-            service.clone(),
-            format!("{service}.{namespace}"),
-            format!("{service}.{namespace}.svc.cluster.local"),
-        ];
+        let namespace = &settings.namespace;
+        let names = settings.services.iter().flat_map(|service| {
+            [
+                format!("{service}.{namespace}.svc"),
+                service.clone(),
+                format!("{service}.{namespace}"),
+                format!("{service}.{namespace}.svc.cluster.local"),
+            ]
+        });
+        let names = names.collect();
         Self {
             client,
             fence,

@@ -34,6 +34,10 @@ const OF_THE_SOURCE: [&str; 3] = [
     reason::INVALID_CERTIFICATE,
 ];
 
+/// What pods read that still have the Secret mounted.
+const CHANGED: &str =
+    "spec.store is Broker now, and this pod reads the Secret of before: restart the pod";
+
 /// What came of a plan: how things stand now.
 pub(crate) struct Outcome {
     pub(crate) plan: Plan,
@@ -84,6 +88,19 @@ impl<S: Sessions> Act<'_, S> {
                 message,
                 write: true,
             } => self.take_away(reason, message, secret, live).await,
+            Plan::Brokered { clear: true } => {
+                let message = CHANGED.to_owned();
+                let outcome = self
+                    .take_away(reason::STORE_CHANGED, message, secret, live)
+                    .await?;
+                Some(match outcome.plan {
+                    Plan::TakeAway { .. } => Outcome {
+                        plan: Plan::Brokered { clear: false },
+                        ..outcome
+                    },
+                    _ => outcome,
+                })
+            }
             Plan::Hold {
                 reason,
                 message,
@@ -218,7 +235,9 @@ impl<S: Sessions> Act<'_, S> {
             error,
         } = unseen;
         match plan {
-            Plan::TakeAway { .. } => Ok(self.not_taken_away(secret, &error)),
+            Plan::TakeAway { .. } | Plan::Brokered { .. } => {
+                Ok(self.not_taken_away(secret, &error))
+            }
             _ => Err(error),
         }
     }

@@ -135,6 +135,9 @@ async fn follow_grants<S: Sessions>(
             if may_lack {
                 sweep.notify_one();
             }
+            if is_whole || !changed.is_empty() {
+                context.grants_changed.notify_one();
+            }
             for name in changed {
                 context.due.now(name);
             }

@@ -5,6 +5,7 @@ use crate::watch::{edited, strip};
 use alter_crds::{
     AwsGrant, AwsGrantSpec, AwsGrantStatus,
     condition::{self, READY},
+    grant,
     names::grant::REVOKE_BEFORE,
 };
 use jiff::Timestamp;
@@ -33,6 +34,8 @@ pub(crate) struct Kept {
     metadata: ObjectMeta,
     /// The identity that it names; none where the grant cannot be read.
     pub(crate) identity: Option<Arc<str>>,
+    /// Whether its sessions come from the broker.
+    pub(crate) from_broker: bool,
     /// The status of its condition Ready.
     pub(crate) ready: Option<bool>,
     /// When its session expires, by its status.
@@ -130,6 +133,7 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
                     revoke_before: None,
                     metadata: invalid.metadata,
                     identity: None,
+                    from_broker: false,
                     ready: None,
                     expiration: None,
                     told: None,
@@ -149,6 +153,7 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
         let is_own = |condition: &Condition| condition::is_of_grants(&condition.type_);
         let (own, others) = status.conditions.into_iter().partition::<Vec<_>, _>(is_own);
         let identity = grant.spec.identity.as_str().into();
+        let from_broker = grant.spec.store == grant::Store::Broker;
         let text = serde_json::to_string(&Text {
             spec: grant.spec,
             own: own.into_iter().map(needed).collect(),
@@ -157,6 +162,7 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
         Self {
             metadata: grant.metadata,
             identity: Some(identity),
+            from_broker,
             ready,
             expiration: status.expiration.map(|own| own.0),
             told,

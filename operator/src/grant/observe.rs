@@ -173,6 +173,7 @@ fn writes(plan: &Plan) -> bool {
     match plan {
         Plan::Issue(_) => true,
         Plan::TakeAway { write, .. } => *write,
+        Plan::Brokered { clear } => *clear,
         Plan::Hold { left, .. } => matches!(left, Left::Stale(_)),
         Plan::Wait { .. } | Plan::Refuse { .. } | Plan::NotTakenAway { .. } => false,
     }
@@ -204,6 +205,7 @@ fn plan_with<S>(
         revoke_before: grant.revoke_before().ok().flatten(),
         reported_until: reported.map(|at| at.0),
         min_interval: context.min_interval,
+        has_broker: context.has_broker,
         now,
     })
 }

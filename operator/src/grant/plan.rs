@@ -5,7 +5,7 @@ use crate::{
     failures::Failure,
     session_secret::{Facts, Served},
 };
-use alter_crds::{AwsGrantSpec, condition::reason, names};
+use alter_crds::{AwsGrantSpec, condition::reason, grant::Store, names};
 use alter_issuer::lookup::Lookup;
 use alter_policy::{refresh, spread::spread};
 use alter_protocol::session::rfc3339;
@@ -36,6 +36,8 @@ pub(crate) struct Input<'a> {
     pub reported_until: Option<Timestamp>,
     /// Sessions are not renewed more often than this.
     pub min_interval: SignedDuration,
+    /// Whether the installation has a broker.
+    pub has_broker: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -90,6 +92,11 @@ pub(crate) enum Plan {
         /// When to try again, where that does not hang on a change.
         retry_at: Option<Timestamp>,
     },
+    /// Pods get sessions from the broker.
+    Brokered {
+        /// Whether a session from before the change of store is still in the Secret.
+        clear: bool,
+    },
     /// The Secret is not the grant's: nothing is touched.
     Refuse {
         /// For people.
@@ -139,6 +146,9 @@ pub(crate) fn plan(input: &Input<'_>) -> Plan {
             not_taken_away,
         );
     }
+    if input.spec.store == Store::Broker {
+        return brokered(input, failure);
+    }
     if let Existing::Foreign(why) = input.secret {
         return Plan::Refuse {
             message: why.clone(),
@@ -166,6 +176,19 @@ pub(crate) fn plan(input: &Input<'_>) -> Plan {
         (None, None) => return Plan::Issue(why),
     };
     hold(input.secret, reason, message, Some(at), input.now)
+}
+
+/// Whatever the identity says, a session from before the change of store goes.
+fn brokered(input: &Input<'_>, failure: Option<&Failure>) -> Plan {
+    let served = matches!(input.secret, Existing::Own(facts) if facts.revoked.is_none());
+    if served {
+        let unwritten = failure.filter(|own| own.is_of_a_write());
+        return unwritten.map_or(Plan::Brokered { clear: true }, not_taken_away);
+    }
+    match hindrance(input) {
+        Some((reason, message)) => hold(&Existing::Absent, reason, message, None, input.now),
+        None => Plan::Brokered { clear: false },
+    }
 }
 
 /// What follows when the Secret of a session that may not be served could not be written.
@@ -222,6 +245,12 @@ fn taken_away(input: &Input<'_>) -> Option<(&'static str, String)> {
     }
     if let Lookup::Denied(message) = input.identity {
         return Some((reason::NOT_ALLOWED, message.clone()));
+    }
+    if input.spec.store == Store::Broker && !input.has_broker {
+        let message = "spec.store is Broker, and this installation has no broker: write Secret, or ask the platform \
+                       team to set broker.enabled in the chart's values"
+            .to_owned();
+        return Some((reason::BROKER_DISABLED, message));
     }
     let cut = input.revoke_before?;
     served(input.secret).filter(|own| revoke::drops(cut, own, input.now))?;

@@ -180,6 +180,7 @@ fn view(outcome: &Outcome) -> Option<View<'_>> {
             retry_at: *retry_at,
         }),
         Plan::Refuse { message } => Some(View::Refused { message }),
+        Plan::Brokered { .. } => Some(View::Brokered),
         Plan::Issue(_) => None,
     }
 }
@@ -203,7 +204,7 @@ fn wait(plan: &Plan, now: Timestamp) -> Duration {
             reason: reason::REVOKED,
             ..
         } => Duration::ZERO,
-        Plan::TakeAway { .. } => AT_LEAST_EVERY,
+        Plan::TakeAway { .. } | Plan::Brokered { .. } => AT_LEAST_EVERY,
     }
 }
 
@@ -211,7 +212,7 @@ fn wait(plan: &Plan, now: Timestamp) -> Duration {
 fn name_of(plan: &Plan) -> &'static str {
     match plan {
         Plan::Issue(_) => outcome::ISSUE,
-        Plan::Wait { .. } => outcome::SERVED,
+        Plan::Wait { .. } | Plan::Brokered { .. } => outcome::SERVED,
         Plan::TakeAway { .. } => outcome::TAKEN_AWAY,
         Plan::NotTakenAway { .. } => outcome::NOT_TAKEN_AWAY,
         Plan::Hold { .. } => outcome::HELD,

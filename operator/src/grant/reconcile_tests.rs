@@ -5,7 +5,7 @@ use super::{
     *,
 };
 use crate::scripted::patched;
-use alter_crds::{AwsGrantStatus, names::secret};
+use alter_crds::{AwsGrantStatus, grant::Store, names::secret};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -261,4 +261,49 @@ async fn one_that_does_not_lead_does_nothing() {
     assert_eq!((seen.sessions, seen.log.lines()), (0, vec![]));
     assert_eq!(seen.wait, None);
     assert_eq!(seen.log.text(), "[]");
+}
+
+#[tokio::test]
+async fn a_grant_that_goes_over_to_the_broker_leaves_no_session_behind() {
+    let mut world = World::new().with_secret("g-1", SignedDuration::from_mins(1));
+    world.grant.spec.store = Store::Broker;
+    let identity = world.identity.as_mut().unwrap();
+    identity.spec.allow[0].stores = vec![Store::Broker];
+    let seen = world.look().await;
+    assert_eq!(seen.sessions, 0);
+    let lines = seen.log.lines();
+    let expected = [
+        format!("GET {SECRETS}"),
+        format!("PATCH {SECRET}"),
+        format!("PATCH {STATUS}"),
+        format!("POST {EVENTS}"),
+    ];
+    assert_eq!(lines, expected);
+    let data = patched(&seen.log.at(1), "/data");
+    let keys: Vec<_> = data.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["grant.json"]);
+    let status = status_of(&seen.log.at(2));
+    assert_eq!(
+        reasons(&status),
+        [
+            ("Ready", "True", "Brokered"),
+            ("Refreshed", "Unknown", "Brokered"),
+            ("IdentityReady", "True", "Allowed"),
+        ]
+    );
+    assert_eq!((status.secret_name, status.access_key_id), (None, None));
+}
+
+#[tokio::test]
+async fn a_grant_of_the_broker_costs_a_status_and_no_secret() {
+    let mut world = World::new();
+    world.grant.spec.store = Store::Broker;
+    let identity = world.identity.as_mut().unwrap();
+    identity.spec.allow[0].stores = vec![Store::Broker];
+    let expected = [format!("PATCH {STATUS}"), format!("POST {EVENTS}")];
+    assert_eq!(world.look().await.log.lines(), expected);
+    world.has_broker = false;
+    let seen = world.look().await;
+    let status = status_of(&seen.log.at(0));
+    assert_eq!(reasons(&status)[0], ("Ready", "False", "BrokerDisabled"));
 }

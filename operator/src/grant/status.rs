@@ -52,6 +52,8 @@ pub(crate) enum View<'a> {
         /// When the next attempt is made, where one is due.
         retry_at: Option<Timestamp>,
     },
+    /// Pods get sessions from the broker.
+    Brokered,
     /// The Secret is not the grant's.
     Refused {
         /// For people.
@@ -90,7 +92,9 @@ pub(crate) fn project(
         } => (*served, *retry_at),
         // People must find it in CloudTrail, and the operator know that it is out.
         View::NotTakenAway { served, .. } => (*served, None),
-        View::TakenAway { .. } | View::Held { .. } | View::Refused { .. } => (None, None),
+        View::TakenAway { .. } | View::Held { .. } | View::Brokered | View::Refused { .. } => {
+            (None, None)
+        }
     };
     AwsGrantStatus {
         conditions: condition::merge(&old_conditions, findings, generation, now),
@@ -100,7 +104,8 @@ pub(crate) fn project(
         expiration: served.map(|own| Time(own.expiration)),
         last_refresh: served.map(|own| Time(own.issued_at)),
         next_refresh: next.map(whole_seconds),
-        secret_name: has_secret.then(|| grant.secret_name()),
+        // What is left of a Secret from before the change of store holds no session.
+        secret_name: (has_secret && !matches!(view, View::Brokered)).then(|| grant.secret_name()),
         revoked_before: revoked_before(grant, served, now).or(old.revoked_before),
     }
 }
@@ -127,6 +132,15 @@ fn own_findings(grant: &AwsGrant, view: &View<'_>) -> Vec<Finding> {
         View::TakenAway { reason, message } => neither(reason, message),
         View::NotTakenAway { message, .. } => neither(reason::SECRET_WRITE_FAILED, message),
         View::Refused { message } => neither(reason::SECRET_CONFLICT, message),
+        View::Brokered => vec![
+            finding(READY, Some(true), reason::BROKERED, brokered(role)),
+            finding(
+                REFRESHED,
+                None,
+                reason::BROKERED,
+                "the broker renews each pod's session".to_owned(),
+            ),
+        ],
         View::Held {
             reason,
             message,
@@ -165,6 +179,13 @@ fn held(role: &str, why: &'static str, message: &str, left: Left, status: Option
         }
         Left::Nothing => finding(READY, status, why, message.to_owned()),
     }
+}
+
+fn brokered(role: &str) -> String {
+    format!(
+        "the broker gives each pod that asks a session of {role}; what AWS says to that is in the pod's events and in \
+         the log of its agent"
+    )
 }
 
 /// What AWS leaves of a session by `GetSessionToken`.

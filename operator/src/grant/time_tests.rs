@@ -62,6 +62,7 @@ proptest! {
             revoke_before: None,
             reported_until: None,
             min_interval: SignedDuration::from_secs(interval),
+            has_broker: false,
             now,
         });
         match plan {

@@ -88,6 +88,10 @@ impl Sessions for Arc<Aws> {
     fn forget(&self, _: &str) {}
 }
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "what may be the matter, one by one"
+)]
 pub(super) struct World {
     pub(super) grant: AwsGrant,
     pub(super) identity: Option<AwsIdentity>,
@@ -100,6 +104,7 @@ pub(super) struct World {
     pub(super) broken: Option<(&'static str, u16)>,
     pub(super) refuses: bool,
     pub(super) leads: bool,
+    pub(super) has_broker: bool,
 }
 
 pub(super) struct Seen {
@@ -125,6 +130,7 @@ impl World {
             broken: None,
             refuses: false,
             leads: true,
+            has_broker: true,
         }
     }
 
@@ -143,7 +149,13 @@ impl World {
 
     fn digest(&self) -> String {
         let labels = BTreeMap::new();
-        match look_up(self.identity.as_ref(), Some(&labels), &self.grant, "", None) {
+        match look_up(
+            self.identity.as_ref(),
+            Labels::Seen(&labels),
+            &self.grant,
+            "",
+            None,
+        ) {
             Lookup::Ready { digest, .. } => digest,
             other => panic!("{other:?}"),
         }
@@ -250,6 +262,8 @@ impl World {
             cluster: String::new(),
             due: crate::due::due().0,
             min_interval,
+            has_broker: self.has_broker,
+            grants_changed: Arc::default(),
         })
     }
 }
