@@ -15,6 +15,19 @@
 {{ include "alter.fullname" . }}-webhook
 {{- end -}}
 
+{{- define "alter.broker" -}}
+{{ include "alter.fullname" . }}-broker
+{{- end -}}
+
+{{- define "alter.broker.serviceAccount" -}}
+{{ .Values.broker.serviceAccount.name | default (include "alter.broker" .) }}
+{{- end -}}
+
+{{/* The components that run. */}}
+{{- define "alter.components" -}}
+operator webhook{{ if .Values.broker.enabled }} broker{{ end }}
+{{- end -}}
+
 {{- define "alter.operator.serviceAccount" -}}
 {{ .Values.operator.serviceAccount.name | default (include "alter.operator" .) }}
 {{- end -}}
@@ -65,7 +78,24 @@ helm.sh/chart: {{ (first .).Chart.Name }}-{{ (first .).Chart.Version | replace "
 - apiGroups: [""]
   resources: [secrets]
   verbs: [list, watch, create, patch, delete]
+{{- if .Values.broker.enabled }}
+# The broker's CAs, for agents. An apply that creates is a create of this name.
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [alter-broker-ca]
+  verbs: [list, watch, create, patch]
+{{- end }}
 {{ include "alter.events" . }}
+{{- end -}}
+
+{{/* What the broker may see where grants are. The pods' metadata alone, which RBAC cannot say. */}}
+{{- define "alter.broker.grants" -}}
+- apiGroups: [alter.dev]
+  resources: [awsgrants]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
 {{- end -}}
 
 {{/* What the webhook may see where grants are. */}}
@@ -103,7 +133,7 @@ roleRef:
   name: {{ $name }}
 subjects:
   - kind: ServiceAccount
-    name: {{ eq $component "operator" | ternary (include "alter.operator.serviceAccount" $root) (include "alter.webhook" $root) }}
+    name: {{ eq $component "webhook" | ternary (include "alter.webhook" $root) (include (printf "alter.%s.serviceAccount" (eq $component "broker" | ternary "broker" "operator")) $root) }}
     namespace: {{ $root.Release.Namespace }}
 {{- end -}}
 

@@ -1,5 +1,6 @@
 //! The programs understand what the chart tells them.
 
+use alter_broker::args::Args as Broker;
 use alter_chart_tests::{
     Failure,
     manifest::{find, list},
@@ -36,12 +37,22 @@ fn webhook(objects: &[Value]) -> Result<Webhook, Failure> {
     )?)?)
 }
 
+fn broker(objects: &[Value]) -> Result<Broker, Failure> {
+    Ok(Broker::try_parse_from(command_line(
+        objects,
+        "alter-broker",
+    )?)?)
+}
+
 #[test]
 fn are_understood_in_every_configuration() -> Result<(), Failure> {
     for configuration in configurations()? {
         let objects = render(&configuration, &[])?;
         operator(&objects).map_err(|error| format!("{}: {error}", configuration.display()))?;
         webhook(&objects).map_err(|error| format!("{}: {error}", configuration.display()))?;
+        if find(&objects, "Deployment", "alter-broker").is_some() {
+            broker(&objects).map_err(|error| format!("{}: {error}", configuration.display()))?;
+        }
     }
     Ok(())
 }
@@ -78,6 +89,33 @@ fn carry_the_values() -> Result<(), Failure> {
     Ok(())
 }
 
+#[test]
+fn each_broker_takes_its_part_of_the_budget() -> Result<(), Failure> {
+    let objects = render(&configuration("every-value"), &[])?;
+    let broker = broker(&objects)?;
+    let options = broker.issuer();
+    assert_eq!((options.rate, options.burst), (0.625, 2));
+    assert_eq!((broker.connections, broker.address.port()), (100, 9_915));
+    assert_eq!(options.cluster, "production");
+    Ok(())
+}
+
+/// One name and one port, in four places.
+#[test]
+fn pods_find_the_broker_where_it_is() -> Result<(), Failure> {
+    let objects = render(&configuration("every-value"), &[])?;
+    let line = command_line(&objects, "alter-webhook")?;
+    let url = "--broker-url=https://alter-broker.alter-system.svc:9915";
+    assert!(line.iter().any(|own| own == url), "{line:?}");
+    assert_eq!(operator(&objects)?.broker_service, "alter-broker");
+    let service = find(&objects, "Service", "alter-broker").ok_or("no Service")?;
+    assert_eq!(service["spec"]["ports"][0]["port"], 9_915);
+    let without = render(&configuration("default"), &[])?;
+    assert!(find(&without, "Service", "alter-broker").is_none());
+    assert_eq!(operator(&without)?.broker_service, "");
+    Ok(())
+}
+
 /// Helm reads numbers as floats, and would write this one as 2e+06.
 #[test]
 fn numbers_stay_numbers() -> Result<(), Failure> {
@@ -100,6 +138,7 @@ fn leave_out_no_flag_by_accident() -> Result<(), Failure> {
     for (name, command) in [
         ("alter-operator", Operator::command()),
         ("alter-webhook", Webhook::command()),
+        ("alter-broker", Broker::command()),
     ] {
         let given = command_line(&objects, name)?;
         let known = command

@@ -276,6 +276,68 @@ fn the_operator_has_tokens_of_named_accounts_for_aws_alone() -> Result<(), Failu
     Ok(())
 }
 
+/// An apply that creates is a create of that name: RBAC alone fences it.
+#[test]
+fn of_config_maps_the_operator_writes_the_brokers_ca_alone() -> Result<(), Failure> {
+    let release = installed()?;
+    release.upgrade(&["--set", "broker.enabled=true"])?;
+    namespace("fence-ca", &[])?;
+    let config_map = |name: &str, data: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": "fence-ca", "labels": {names::label::MANAGED_BY: names::label::OPERATOR}},
+            "data": {names::broker::CA: data},
+        })
+    };
+    eventually("the right to write the broker's CA", || {
+        apply(&config_map(names::broker::CA_CONFIG_MAP, "one")).is_ok()
+    })?;
+    apply(&config_map(names::broker::CA_CONFIG_MAP, "two"))?;
+    let said = apply(&config_map("another", "one"))
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("forbidden"), "{said}");
+    let named = format!(
+        "--field-selector=metadata.name={}",
+        names::broker::CA_CONFIG_MAP
+    );
+    kubectl(&["get", "configmaps", "-A", &named, OPERATOR], "")?;
+    assert!(kubectl(&["get", "configmaps", "-A", OPERATOR], "").is_err());
+    let name = names::broker::CA_CONFIG_MAP;
+    let delete = ["delete", "configmap", name, "-n", "fence-ca", OPERATOR];
+    assert!(kubectl(&delete, "").is_err());
+    Ok(())
+}
+
+/// The broker may see pods and check tokens; it writes nothing, and reads Secrets of its own namespace alone.
+#[test]
+fn the_broker_writes_nothing() -> Result<(), Failure> {
+    let release = installed()?;
+    release.upgrade(&["--set", "broker.enabled=true"])?;
+    let broker = format!("--as=system:serviceaccount:{NAMESPACE}:alter-broker");
+    let may = |arguments: &[&str]| {
+        let command = [&["auth", "can-i"], arguments, &[broker.as_str()]].concat();
+        kubectl(&command, "").is_ok_and(|answer| answer.trim() == "yes")
+    };
+    eventually("the broker may watch pods", || {
+        may(&["watch", "pods", "-A"])
+    })?;
+    assert!(may(&["create", "tokenreviews.authentication.k8s.io"]));
+    assert!(may(&["get", "secrets", "-n", NAMESPACE]));
+    for denied in [
+        ["get", "secrets", "-n", "default"],
+        ["list", "secrets", "-n", NAMESPACE],
+        ["create", "secrets", "-n", NAMESPACE],
+        ["create", "serviceaccounts/token", "-n", NAMESPACE],
+        ["patch", "awsgrants.alter.dev", "-n", "default"],
+        ["get", "pods", "-n", "default"],
+        ["create", "pods", "-n", "default"],
+    ] {
+        assert!(!may(&denied), "{denied:?}");
+    }
+    Ok(())
+}
+
 /// Its keeper watches the two objects of that name, which RBAC allows by the field selector.
 #[test]
 fn the_operator_watches_its_own_configurations_only() -> Result<(), Failure> {

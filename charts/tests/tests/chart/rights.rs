@@ -95,6 +95,8 @@ const CERTIFICATE_KEEPER: &[&str] = &[
     "cluster validatingwebhookconfigurations.admissionregistration.k8s.io[alter-webhook]: get list watch patch",
 ];
 
+const BROKER_CA: &[&str] = &["cluster configmaps[alter-broker-ca]: list watch create patch"];
+
 #[test]
 fn the_operator_keeps_sessions_and_the_certificate() -> Result<(), Failure> {
     let expected = [OPERATOR, CERTIFICATE_KEEPER].concat();
@@ -105,13 +107,14 @@ fn the_operator_keeps_sessions_and_the_certificate() -> Result<(), Failure> {
 fn tokens_are_of_the_named_accounts_alone() -> Result<(), Failure> {
     let token = "namespace serviceaccounts/token[aws alter.tenants]: create";
     // The release's leases and webhooks are named as in every configuration; the operator's account is not.
-    let expected = [OPERATOR, CERTIFICATE_KEEPER, &[token]].concat();
+    let expected = [OPERATOR, CERTIFICATE_KEEPER, BROKER_CA, &[token]].concat();
     assert_rights(&configuration("every-value"), "aws", &expected)
 }
 
 #[test]
 fn with_cert_manager_the_operator_has_no_right_to_a_webhook_configuration() -> Result<(), Failure> {
-    assert_rights(&configuration("cert-manager"), "alter-operator", OPERATOR)
+    let expected = [OPERATOR, BROKER_CA].concat();
+    assert_rights(&configuration("cert-manager"), "alter-operator", &expected)
 }
 
 /// What is left of the cluster's: the kind that is in no namespace, and the webhook's own configurations.
@@ -132,6 +135,7 @@ fn where_namespaces_are_named_rights_end_at_those() -> Result<(), Failure> {
         [
             "awsgrants.alter.dev: get list watch",
             "awsgrants/status.alter.dev: patch",
+            "configmaps[alter-broker-ca]: list watch create patch",
             "events.events.k8s.io: create",
             "secrets: list watch create patch delete",
         ]
@@ -139,7 +143,7 @@ fn where_namespaces_are_named_rights_end_at_those() -> Result<(), Failure> {
     });
     let of_namespaces = of_namespaces.as_flattened();
     operator.extend(of_namespaces.iter().map(String::as_str));
-    webhook.extend([of_namespaces[0].as_str(), of_namespaces[4].as_str()]);
+    webhook.extend([of_namespaces[0].as_str(), of_namespaces[5].as_str()]);
     assert_rights(&watched, "alter-operator", &operator)?;
     assert_rights(&watched, "alter-webhook", &webhook)
 }
@@ -159,6 +163,35 @@ fn the_webhook_reads_both_kinds_and_namespaces_and_no_secret() -> Result<(), Fai
         )?;
     }
     Ok(())
+}
+
+#[test]
+fn the_broker_checks_tokens_and_sees_who_may_have_a_session() -> Result<(), Failure> {
+    assert_rights(
+        &configuration("cert-manager"),
+        "alter-broker",
+        &[
+            "cluster awsgrants.alter.dev: list watch",
+            "cluster awsidentities.alter.dev: list watch",
+            "cluster namespaces: list watch",
+            "cluster pods: list watch",
+            "cluster tokenreviews.authentication.k8s.io: create",
+            "namespace secrets: get",
+        ],
+    )?;
+    assert_rights(
+        &configuration("watched-namespaces"),
+        "alter-broker",
+        &[
+            "cluster awsidentities.alter.dev: list watch",
+            "cluster tokenreviews.authentication.k8s.io: create",
+            "in team-a: awsgrants.alter.dev: list watch",
+            "in team-a: pods: list watch",
+            "in team-b: awsgrants.alter.dev: list watch",
+            "in team-b: pods: list watch",
+            "namespace secrets: get",
+        ],
+    )
 }
 
 #[test]

@@ -122,6 +122,10 @@ fn one_keeper_of_the_certificate_writes_the_secret_that_the_webhook_mounts() -> 
         let objects = render(&configuration, &[])?;
         let webhook = find(&objects, "Deployment", "alter-webhook").unwrap();
         let mounted = text(webhook, "/spec/template/spec/volumes/0/secret/secretName");
+        if let Some(broker) = find(&objects, "Deployment", "alter-broker") {
+            let pointer = "/spec/template/spec/volumes/0/secret/secretName";
+            assert_eq!(text(broker, pointer), mounted);
+        }
         let operator = find(&objects, "Deployment", "alter-operator").unwrap();
         let arguments = operator
             .pointer("/spec/template/spec/containers/0/args")
@@ -143,7 +147,10 @@ fn one_keeper_of_the_certificate_writes_the_secret_that_the_webhook_mounts() -> 
             assert_eq!(text(certificate, "/spec/secretName"), mounted);
             assert_eq!(
                 certificate["spec"]["dnsNames"],
-                json!([format!("alter-webhook.{NAMESPACE}.svc")])
+                json!([
+                    format!("alter-webhook.{NAMESPACE}.svc"),
+                    format!("alter-broker.{NAMESPACE}.svc"),
+                ])
             );
         }
         for configuration in configurations_of(&objects)? {
