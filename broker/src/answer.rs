@@ -9,8 +9,9 @@ use crate::{
     sessions::{Held, Sessions, Source, Wanted},
     tag,
 };
-use alter_crds::condition::reason;
+use alter_crds::{condition::reason, names::grant::REVOKE_BEFORE};
 use alter_issuer::lookup::Labels;
+use alter_policy::revoke;
 use alter_protocol::broker::{Answer, Asked, Issued, News, PATIENCE, Question, Told};
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
@@ -85,16 +86,19 @@ impl<S: Source> Desk<S> {
         ]);
         let known = asked.known.as_deref();
         loop {
-            let (news, again) = tokio::select! {
+            let found = tokio::select! {
                 // Whoever knows something learns nothing from this.
                 () = hold.is_over(), if known.is_some() => return None,
-                () = hold.is_over() => (in_line(), None),
+                () = hold.is_over() => Found::new(in_line(), None),
                 found = self.look(caller, &asked.grant) => found,
             };
+            let again = found.again;
+            let news = found.for_who_knows(tag::end_of_session(known));
             let tag = tag::of(&news);
             let is_new = known != Some(tag.as_str());
             // What ends by itself need not be told to who has a session, but for when it does not end for long.
-            let can_wait = matches!(news, News::Waiting(_)) && tag::is_session(known);
+            let has_session = tag::end_of_session(known).is_some();
+            let can_wait = matches!(news, News::Waiting(_)) && has_session;
             let told = is_new.then(|| Told {
                 grant: asked.grant.clone(),
                 tag,
@@ -111,8 +115,8 @@ impl<S: Source> Desk<S> {
         }
     }
 
-    /// How a grant stands for the pod now, and when that is to be looked at again, if nothing changes.
-    async fn look(&self, caller: &Caller, name: &str) -> (News, Option<Timestamp>) {
+    /// How a grant stands for the pod now.
+    async fn look(&self, caller: &Caller, name: &str) -> Found {
         let pod = self.cluster.pod(caller);
         let grant = self.cluster.grant(&caller.namespace, name);
         let decoded = grant.as_ref().map(|own| own.0.as_ref());
@@ -142,34 +146,78 @@ impl<S: Source> Desk<S> {
         });
         let leaves = pod.and_then(|own| Some(own.metadata.deletion_timestamp.as_ref()?.0));
         let digest = match verdict {
-            Verdict::Refused(why) => return (News::Refused(why), None),
-            Verdict::Waiting(why) => return (News::Waiting(why), leaves),
+            Verdict::Refused(why) => return Found::new(News::Refused(why), None),
+            Verdict::Waiting(why) => return Found::new(News::Waiting(why), leaves),
             Verdict::Session(digest) => digest,
         };
         let (Some(Ok(grant)), Some(Ok(identity))) =
             (decoded, identity.as_ref().map(|own| own.0.as_ref()))
         else {
             // A verdict of a session is over both.
-            return (in_line(), leaves);
+            return Found::new(in_line(), leaves);
         };
+        // One that cannot be read drops nothing; the grant's status says so.
+        let cut = grant.revoke_before().ok().flatten();
         let wanted = Wanted {
             identity: Arc::new(identity.clone()),
             grant: Arc::new(grant.clone()),
             pod: caller.pod.clone(),
             service_account: caller.service_account.clone(),
             digest,
+            cut,
         };
         let sooner = |at: Timestamp| Some(leaves.map_or(at, |leaves| leaves.min(at)));
         match self.sessions.get(&wanted).await {
             Held::Session { session, again } => {
                 let document = grant.document();
                 let issued = Box::new(Issued { document, session });
-                (News::Session(issued), sooner(again))
+                Found::new(News::Session(issued), sooner(again))
             }
             Held::Nothing(failure) => {
                 let why = revocation(failure.reason, failure.message);
-                (News::Waiting(why), sooner(failure.retry_at))
+                let past = cut.filter(|cut| *cut <= clock::now());
+                Found {
+                    dropped_to: past.and_then(|cut| {
+                        revoke::earliest(cut)
+                            .checked_add(grant.spec.duration())
+                            .ok()
+                    }),
+                    ..Found::new(News::Waiting(why), sooner(failure.retry_at))
+                }
             }
+        }
+    }
+}
+
+/// How a grant stands for a pod.
+struct Found {
+    news: News,
+    /// When that is to be looked at again, if nothing changes.
+    again: Option<Timestamp>,
+    /// Sessions that end before then are dropped, though there is no new one.
+    dropped_to: Option<Timestamp>,
+}
+
+impl Found {
+    const fn new(news: News, again: Option<Timestamp>) -> Self {
+        Self {
+            news,
+            again,
+            dropped_to: None,
+        }
+    }
+
+    /// What an agent is to be told that knows a session of that end.
+    fn for_who_knows(self, end: Option<Timestamp>) -> News {
+        match (self.news, self.dropped_to, end) {
+            (News::Waiting(why), Some(to), Some(end)) if end < to => {
+                let message = format!(
+                    "sessions from before the time in annotation {REVOKE_BEFORE} are dropped, and there is no new one: {}",
+                    why.message
+                );
+                News::Refused(revocation(reason::REVOKED, message))
+            }
+            (news, ..) => news,
         }
     }
 }

@@ -5,7 +5,10 @@ use crate::caller::Caller;
 use alter_crds::{
     AwsGrant, AwsIdentity,
     answer::of_watch,
-    names::pod::{BROKER, BROKER_ASKS, DELIVERY},
+    names::{
+        grant::REVOKE_BEFORE,
+        pod::{BROKER, BROKER_ASKS, DELIVERY},
+    },
 };
 use alter_runtime::watch::{self, Scope};
 use futures::{Stream, StreamExt};
@@ -151,7 +154,7 @@ impl Fillers {
         let asks = format!("{BROKER}={BROKER_ASKS}");
         let pods = plain.clone().labels(&asks).fields(LIVING);
         let grants = watch::follow(client, scope, &plain);
-        self.grants.follow(grants, without_labels, shutdown);
+        self.grants.follow(grants, with_revocation, shutdown);
         let pods = watch::follow(client, scope, &pods);
         self.pods.follow(pods, with_delivery, shutdown);
         let identities = watcher(Api::all(client.clone()), plain.clone()).default_backoff();
@@ -232,10 +235,16 @@ fn without_labels(metadata: &mut ObjectMeta) {
 }
 
 fn with_delivery(metadata: &mut ObjectMeta) {
-    let delivery = metadata
-        .annotations
-        .as_mut()
-        .and_then(|all| all.remove_entry(DELIVERY));
+    with_annotation(metadata, DELIVERY);
+}
+
+fn with_revocation(metadata: &mut ObjectMeta) {
+    with_annotation(metadata, REVOKE_BEFORE);
+}
+
+fn with_annotation(metadata: &mut ObjectMeta, key: &str) {
+    let all = metadata.annotations.as_mut();
+    let own = all.and_then(|all| all.remove_entry(key));
     without_labels(metadata);
-    metadata.annotations = delivery.map(|own| [own].into());
+    metadata.annotations = own.map(|own| [own].into());
 }

@@ -4,7 +4,7 @@
 use crate::clock;
 use alter_crds::{AwsGrant, AwsIdentity, condition::reason};
 use alter_issuer::{IssueError, Issued, Issuer, Pod, Retry};
-use alter_policy::{refresh, spread::spread};
+use alter_policy::{refresh, revoke, spread::spread};
 use alter_protocol::{Session, session::rfc3339};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -56,6 +56,8 @@ pub(crate) struct Wanted {
     pub(crate) service_account: String,
     /// Changes with everything that the session depends on.
     pub(crate) digest: String,
+    /// Sessions from before are dropped.
+    pub(crate) cut: Option<Timestamp>,
 }
 
 /// What there is.
@@ -104,6 +106,7 @@ struct Place {
 #[derive(Clone)]
 struct Current {
     session: Session,
+    issued_at: Timestamp,
     refresh_at: Timestamp,
 }
 
@@ -130,6 +133,7 @@ impl<S: Source> Sessions<S> {
         );
         let mut place = self.place(key).lock_owned().await;
         place.used = clock::now();
+        place.cut(wanted.cut);
         if let Some(held) = place.held(place.used) {
             return held;
         }
@@ -171,6 +175,15 @@ impl<S: Source> Sessions<S> {
 }
 
 impl Place {
+    /// Drops a session from before.
+    fn cut(&mut self, cut: Option<Timestamp>) {
+        let dropped =
+            |own: &Current| cut.is_some_and(|cut| revoke::drops(cut, own.issued_at, self.used));
+        if self.current.as_ref().is_some_and(dropped) {
+            self.current = None;
+        }
+    }
+
     /// What is to be told without asking STS, if anything.
     fn held(&self, now: Timestamp) -> Option<Held> {
         let failure = self.failure.as_ref().filter(|own| now < own.retry_at);
@@ -210,6 +223,12 @@ async fn renew(
         name: &wanted.pod,
         service_account: &wanted.service_account,
     };
+    // A session that could be from before the cut would be dropped again.
+    let past = |cut: &Timestamp| *cut <= clock::now();
+    if let Some(cut) = wanted.cut.filter(past) {
+        tokio::time::sleep(clock::until(revoke::earliest(cut), clock::now())).await;
+    }
+    let asked_at = clock::now();
     let answer = source.issue(&wanted.identity, grant, pod).await;
     let now = clock::now();
     let (reason, message, retry) = match answer {
@@ -227,6 +246,7 @@ async fn renew(
             let refresh_at = refresh_at(grant, &session, now, min_interval);
             let current = Current {
                 session,
+                issued_at: asked_at,
                 refresh_at,
             };
             let held = current.held(refresh_at);

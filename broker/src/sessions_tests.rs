@@ -67,6 +67,7 @@ fn wanted(digest: &str) -> Wanted {
         pod: "app-1".to_owned(),
         service_account: "app".to_owned(),
         digest: digest.to_owned(),
+        cut: None,
     }
 }
 
@@ -114,6 +115,19 @@ async fn a_failure_is_not_repeated_before_its_time() {
 }
 
 #[tokio::test]
+async fn a_session_from_before_the_cut_is_dropped_and_the_next_kept() {
+    let bench = bench(HOUR, MINUTE);
+    assert_eq!(key(bench.sessions.get(&wanted("d")).await), "ASIA0");
+    let cutting = Wanted {
+        cut: Some(clock::now()),
+        ..wanted("d")
+    };
+    for _ in 0..2 {
+        assert_eq!(key(bench.sessions.get(&cutting).await), "ASIA1");
+    }
+}
+
+#[tokio::test]
 async fn what_sts_was_asked_is_not_lost_where_nobody_waits() {
     let bench = bench(HOUR, MINUTE);
     let held = bench.gate.clone().acquire_many_owned(100).await.unwrap();
@@ -138,6 +152,7 @@ fn a_session_is_served_until_it_expires_where_a_new_one_is_not_to_be_had() {
             session_token: String::new().into(),
             expiration: now + HOUR,
         },
+        issued_at: now,
         refresh_at: now + MINUTE * 30,
     };
     let mut place = Place {

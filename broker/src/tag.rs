@@ -2,24 +2,31 @@
 
 use alter_policy::hex::hex;
 use alter_protocol::broker::News;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 const SESSION: &str = "s-";
 const REFUSED: &str = "r-";
 const WAITING: &str = "w-";
 
-/// The tag of `news`. Tells nothing of a session's secrets: it is made from its access key id.
+/// The tag of `news`. Tells nothing of a session's secrets: it is made from its access key id and its end.
 pub(crate) fn of(news: &News) -> String {
     let (kind, parts) = match news {
         News::Session(issued) => (
-            SESSION,
+            format!("{SESSION}{}-", issued.session.expiration.as_second()),
             [
                 issued.session.access_key_id.clone(),
                 issued.document.to_json(),
             ],
         ),
-        News::Refused(why) => (REFUSED, [why.reason.clone(), why.message.clone()]),
-        News::Waiting(why) => (WAITING, [why.reason.clone(), why.message.clone()]),
+        News::Refused(why) => (
+            REFUSED.to_owned(),
+            [why.reason.clone(), why.message.clone()],
+        ),
+        News::Waiting(why) => (
+            WAITING.to_owned(),
+            [why.reason.clone(), why.message.clone()],
+        ),
     };
     let mut hash = Sha256::new();
     for part in parts {
@@ -29,9 +36,10 @@ pub(crate) fn of(news: &News) -> String {
     format!("{kind}{}", hex(&hash.finalize()[..12]))
 }
 
-/// Whether what the agent knows is a session.
-pub(crate) fn is_session(known: Option<&str>) -> bool {
-    known.is_some_and(|tag| tag.starts_with(SESSION))
+/// When the session ends that the agent knows, if it knows one.
+pub(crate) fn end_of_session(known: Option<&str>) -> Option<Timestamp> {
+    let (end, _) = known?.strip_prefix(SESSION)?.split_once('-')?;
+    Timestamp::from_second(end.parse().ok()?).ok()
 }
 
 #[cfg(test)]
@@ -52,7 +60,10 @@ mod tests {
         ];
         assert!(tags[0] != tags[1] && tags[0] != tags[2]);
         assert_eq!(tags[0], of(&News::Refused(why("a"))));
-        assert!(!is_session(Some(&tags[0])) && !is_session(None));
-        assert!(is_session(Some("s-1")));
+        let end = Timestamp::from_second(1_800_000_000).unwrap();
+        assert_eq!(end_of_session(Some("s-1800000000-00ff")), Some(end));
+        for none in [Some(tags[0].as_str()), Some("s-"), Some("s-x-y"), None] {
+            assert_eq!(end_of_session(none), None);
+        }
     }
 }

@@ -346,3 +346,19 @@ async fn one_question_is_of_all_grants_of_a_pod() {
     let told = Answer::from_json(body.as_bytes()).unwrap().grants;
     assert_eq!((told.len(), told[0].grant.as_str()), (1, "bedrock"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_from_before_a_revocation_is_replaced_or_dropped() {
+    let mut world = World::new(&json!({}));
+    let agent = world.agent(&first());
+    let told = agent.ask(None).await.unwrap();
+    let mut revoking = grant("team-a", &json!({}));
+    let cut = now().strftime("%FT%TZ").to_string();
+    revoking.metadata.annotations = Some([("alter.dev/revoke-before".to_owned(), cut)].into());
+    *world.aws.refuses.lock().unwrap() = true;
+    world.grant_becomes(revoking);
+    // The session that the agent has is gone also where there is no new one.
+    assert_eq!(agent.refused(Some(&told)).await, "Revoked");
+    let waiting = agent.ask(None).await.unwrap();
+    assert!(matches!(waiting.news, News::Waiting(_)), "nobody had one");
+}

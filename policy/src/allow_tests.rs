@@ -23,6 +23,7 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 struct Asked {
     namespace: &'static str,
     labels: BTreeMap<String, String>,

@@ -8,7 +8,6 @@ pub(crate) mod kept;
 pub(crate) mod observe;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
-pub(crate) mod revoke;
 pub(crate) mod status;
 pub(crate) mod told;
 pub(crate) mod turns;
@@ -17,6 +16,8 @@ pub(crate) use kept::Grants;
 
 #[cfg(test)]
 mod bound_tests;
+#[cfg(test)]
+mod revoke_tests;
 #[cfg(test)]
 mod time_tests;
 #[cfg(test)]

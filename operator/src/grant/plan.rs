@@ -1,13 +1,13 @@
 //! What is to be done about a grant: decided over plain values, without a clock or a cluster.
 
-use super::{allowance::AT_ONCE, revoke};
+use super::allowance::AT_ONCE;
 use crate::{
     failures::Failure,
     session_secret::{Facts, Served},
 };
 use alter_crds::{AwsGrantSpec, condition::reason, grant::Store, names};
 use alter_issuer::lookup::Lookup;
-use alter_policy::{refresh, spread::spread};
+use alter_policy::{refresh, revoke, spread::spread};
 use alter_protocol::session::rfc3339;
 use jiff::{SignedDuration, Timestamp};
 
@@ -253,7 +253,7 @@ fn taken_away(input: &Input<'_>) -> Option<(&'static str, String)> {
         return Some((reason::BROKER_DISABLED, message));
     }
     let cut = input.revoke_before?;
-    served(input.secret).filter(|own| revoke::drops(cut, own, input.now))?;
+    served(input.secret).filter(|own| revoke::drops(cut, own.issued_at, input.now))?;
     let message = format!(
         "sessions from before {} are dropped, as annotation {} says: a new one comes",
         rfc3339(cut),

@@ -1,6 +1,6 @@
 //! A grant's status: what a plan and its outcome mean to those who read it.
 
-use super::{plan::Left, revoke};
+use super::plan::Left;
 use crate::{clock::whole_seconds, session_secret::Served};
 use alter_crds::{
     AwsGrant, AwsGrantStatus,
@@ -10,7 +10,7 @@ use alter_crds::{
     session::SessionKind,
 };
 use alter_issuer::lookup::Lookup;
-use alter_policy::refresh::SHORT_LIFE;
+use alter_policy::{refresh::SHORT_LIFE, revoke};
 use alter_protocol::session::rfc3339;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -113,7 +113,7 @@ pub(crate) fn project(
 /// The annotation's time, once no session from before is served.
 fn revoked_before(grant: &AwsGrant, served: Option<&Served>, now: Timestamp) -> Option<Time> {
     let cut = grant.revoke_before().ok().flatten()?;
-    let is_done = cut <= now && served.is_none_or(|own| !revoke::drops(cut, own, now));
+    let is_done = cut <= now && served.is_none_or(|own| !revoke::drops(cut, own.issued_at, now));
     is_done.then(|| whole_seconds(cut))
 }
 
