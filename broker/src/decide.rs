@@ -92,7 +92,7 @@ fn of_grant(grant: &AwsGrant, input: &Input<'_>) -> Option<Verdict> {
         ));
     }
     if grant.spec.store != Store::Broker {
-        let message = "spec.store is Secret, and this pod asks the broker: restart the pod";
+        let message = "spec.store is Secret: a pod that has its Secret mounted waits for that, any other must be restarted";
         return Some(refused(reason::STORE_CHANGED, message.to_owned()));
     }
     if grant.spec.suspend {

@@ -4,6 +4,7 @@
 pub mod anywhere;
 pub mod app;
 pub mod aws_role;
+pub mod brokered;
 pub mod fixture;
 pub mod kubectl;
 pub mod leak;

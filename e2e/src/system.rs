@@ -9,7 +9,9 @@ pub const SYSTEM_NAMESPACE: &str = "alter-system";
 pub const OPERATOR: &str = "alter-operator";
 /// Deployment of the webhook.
 pub const WEBHOOK: &str = "alter-webhook";
-/// Where operator and webhook serve their metrics.
+/// Deployment of the broker.
+pub const BROKER: &str = "alter-broker";
+/// Where each of them serves its metrics.
 const HEALTH_PORT: u16 = 8081;
 
 /// Pods of a namespace, as the API server gives them.
@@ -86,10 +88,10 @@ pub async fn metrics_of(namespace: &str, pod: &str, port: u16) -> Result<Option<
     .await
 }
 
-/// The metrics of operator and webhook.
+/// The metrics of operator, webhook and broker.
 pub async fn all_metrics() -> Result<Vec<String>, Failure> {
     let mut texts = Vec::new();
-    for deployment in [OPERATOR, WEBHOOK] {
+    for deployment in [OPERATOR, WEBHOOK, BROKER] {
         for pod in serving(deployment).await? {
             texts.extend(metrics_of(SYSTEM_NAMESPACE, &pod, HEALTH_PORT).await?);
         }

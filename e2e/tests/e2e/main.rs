@@ -2,6 +2,7 @@
 
 mod allowance;
 mod bad_input;
+mod broker;
 mod chain;
 mod confined;
 mod deletion;
