@@ -7,6 +7,7 @@ use alter_crds::{
     condition::{
         self, Finding, IDENTITY_READY, READY, REFRESHED, SERVICE_ACCOUNTS_ENFORCED, reason,
     },
+    grant::Store,
     session::SessionKind,
 };
 use alter_issuer::lookup::Lookup;
@@ -210,10 +211,17 @@ fn serving(grant: &AwsGrant, served: &Served) -> String {
     )
 }
 
-/// What a Secret cannot promise of `serviceAccounts`; none where the grant has none.
+/// What a Secret cannot promise of `serviceAccounts`, and the broker can; none where the grant has none.
 fn accounts_finding(grant: &AwsGrant) -> Option<Finding> {
     if grant.spec.service_accounts.is_empty() {
         return None;
+    }
+    if grant.spec.store == Store::Broker {
+        let text = "the broker gives sessions to pods that run as one of spec.serviceAccounts alone: to have one takes \
+                    the right to create such a pod in this namespace, or to exec into one";
+        let (status, reason) = (Some(true), reason::BROKERED);
+        let text = text.to_owned();
+        return Some(finding(SERVICE_ACCOUNTS_ENFORCED, status, reason, text));
     }
     let text = "webhook and agent keep other service accounts' pods from the session, and nobody keeps those \
                 from it who may read Secrets, create pods or exec in this namespace: the namespace is the \

@@ -135,6 +135,10 @@ fn a_grant_for_some_service_accounts_says_what_a_secret_cannot_promise() {
         ("False", "NamespaceShared")
     );
     assert!(told.message.contains("the namespace is the boundary"));
+    grant.spec.store = Store::Broker;
+    let brokered = project(&grant, &ready(), &View::Brokered, false, now());
+    assert_eq!(of(&brokered).unwrap().status, "True");
+    grant.spec.store = Store::Secret;
     grant.spec.service_accounts.clear();
     grant.status = Some(status);
     let status = project(&grant, &ready(), &view, false, now());
