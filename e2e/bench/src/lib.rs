@@ -3,6 +3,7 @@
 mod admission;
 mod agent;
 mod api_server;
+mod broker;
 mod compare;
 mod endpoint;
 mod floor;

@@ -22,13 +22,17 @@ pub(crate) fn grants(prefix: &str, count: u32) -> impl Iterator<Item = (String, 
     (0..count).map(place)
 }
 
-/// The identity `default`, which asks `sts` and allows everything.
-pub(crate) async fn create_identity(server: &ApiServer, sts: SocketAddr) -> Result<(), Failure> {
-    let keys = json!({
+/// What a Secret with an access key holds.
+pub(crate) fn access_key() -> serde_json::Value {
+    json!({
         access_key::ACCESS_KEY_ID: "AKIABENCHBENCHBENCH1",
         access_key::SECRET_ACCESS_KEY: "k".repeat(40),
-    });
-    server.create_secret(KEY_SECRET, keys).await?;
+    })
+}
+
+/// The identity `default`, which asks `sts` and allows everything.
+pub(crate) async fn create_identity(server: &ApiServer, sts: SocketAddr) -> Result<(), Failure> {
+    server.create_secret(KEY_SECRET, access_key()).await?;
     let api: Api<AwsIdentity> = Api::all(server.client.clone());
     let identity = json!({
         "apiVersion": "alter.dev/v1alpha1",

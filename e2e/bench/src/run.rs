@@ -1,7 +1,7 @@
 //! The command line, and the parts one after another.
 
 use crate::{
-    Failure, admission, endpoint,
+    Failure, admission, broker, endpoint,
     floor::{self, Floor},
     helper, machine, operator,
     report::Section,
@@ -52,6 +52,8 @@ enum Part {
     Endpoint,
     /// Pods through the webhook.
     Admission,
+    /// A thousand pods at the broker.
+    Broker,
     /// The operator with 1,000 and 10,000 grants.
     Operator,
 }
@@ -134,6 +136,7 @@ impl Part {
             Self::Admission => {
                 vec![generator()?.block_on(unless_ended(admission::measure(setup)))?]
             }
+            Self::Broker => vec![generator()?.block_on(unless_ended(broker::measure(setup)))?],
             Self::Operator => {
                 let threads = std::thread::available_parallelism()?.get();
                 let runtime = runtime(threads)?;
