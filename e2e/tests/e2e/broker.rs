@@ -114,7 +114,9 @@ async fn a_token_gives_the_session_of_its_own_pod_and_nothing_else() -> Result<(
             said.starts_with("401 ") && said.contains("not of a pod"),
             "{said}"
         );
-        let forged = format!("{}x", &own[..own.len() - 1]);
+        let (signed, signature) = own.rsplit_once('.').ok_or("no token")?;
+        let forged: String = signature.chars().rev().collect();
+        let forged = format!("{signed}.{forged}");
         let said = ask(here, &forged, "bedrock").await?;
         assert!(said.starts_with("401 "), "{said}");
 
