@@ -35,7 +35,7 @@ async fn goes_on(
 ) -> Result<(), Failure> {
     working_leader(gone).await?;
     for name in GRANTS {
-        here.apply(&grant(&here.name, name, "  refreshBefore: 25m"))
+        here.apply(&grant(&here.name, name, "  refreshBefore: 29m"))
             .await?;
         here.grant_ready(name).await?;
     }
