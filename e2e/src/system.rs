@@ -31,14 +31,16 @@ pub async fn serving(deployment: &str) -> Result<Vec<String>, Failure> {
         .collect())
 }
 
-/// Each pod of the installation, and how often its container was restarted: what stays while none crashes.
+/// Each pod of the installation that is not ending, and how often its container was restarted: what stays while
+/// none crashes.
 pub async fn lives() -> Result<Vec<String>, Failure> {
     let pods = pods(SYSTEM_NAMESPACE, "app.kubernetes.io/name=alter").await?;
     let life = |pod: &Value| {
         let restarts = &pod["status"]["containerStatuses"][0]["restartCount"];
         format!("{} {restarts}", name(pod).unwrap_or_default())
     };
-    Ok(pods.iter().map(life).collect())
+    let stays = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
+    Ok(pods.iter().filter(stays).map(life).collect())
 }
 
 /// Whether a pod is ready and stays.
