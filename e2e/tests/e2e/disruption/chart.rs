@@ -5,11 +5,13 @@ use alter_e2e::{
     app::{end_calls, start_calls, with_grant, with_served_app},
     fixture::{IDLE, grant, identity, python_pod},
     kubectl,
-    system::{OPERATOR, SYSTEM_NAMESPACE, WEBHOOK, serving, working_leader},
+    system::{OPERATOR, SYSTEM_NAMESPACE, WEBHOOK, name, pods, serving, working_leader},
     trail::Mark,
-    wait::DEADLINE,
+    wait::{self, DEADLINE},
 };
+use futures::FutureExt;
 use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
     process::Stdio,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -176,14 +178,31 @@ async fn an_installation_for_one_namespace_serves_it_and_touches_no_other() -> R
         kubectl::run(&["create", "namespace", &other]).await?;
         here.keep_logs().await?;
         let calls = start_calls(here)?;
+        let before = [serving(OPERATOR).await?, serving(WEBHOOK).await?].concat();
         install(&["--set", &format!("watchNamespaces={{{}}}", here.name)]).await?;
-        let outcome = serves_one_namespace(here, &other).await;
+        let tried = async {
+            // They see every namespace.
+            ended(&before).await?;
+            serves_one_namespace(here, &other).await
+        };
+        // Whatever comes of it, the tests after this one have the installation as it was.
+        let outcome = AssertUnwindSafe(tried).catch_unwind().await;
         here.keep_logs().await?;
         let restored = install(&[]).await;
         kubectl::run(&["delete", "namespace", &other, "--wait=false"]).await?;
-        outcome?;
+        outcome.unwrap_or_else(|panic| resume_unwind(panic))?;
         restored?;
         end_calls(calls).await
+    })
+    .await
+}
+
+/// Waits until the pods of these names are gone: while they end they still answer.
+async fn ended(names: &[String]) -> Result<(), Failure> {
+    wait::until_found("the pods from before are gone", async || {
+        let left = pods(SYSTEM_NAMESPACE, "app.kubernetes.io/name=alter").await?;
+        let gone = !left.iter().filter_map(name).any(|pod| names.contains(&pod));
+        Ok(gone.then_some(()))
     })
     .await
 }
