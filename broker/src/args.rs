@@ -1,7 +1,7 @@
 //! The broker's arguments; each is also an environment variable.
 
 use alter_issuer::Options;
-use alter_runtime::args::ServerArgs;
+use alter_runtime::args::{self, ServerArgs};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Answers pods with AWS sessions of their own, for AwsGrants whose store is Broker.
@@ -33,10 +33,10 @@ pub struct Args {
     #[arg(long, env = "ALTER_CLUSTER_NAME", default_value = "")]
     pub cluster_name: String,
     /// Sessions are not renewed more often than this.
-    #[arg(long, env = "ALTER_MIN_REFRESH_INTERVAL", default_value = "5m", value_parser = interval)]
+    #[arg(long, env = "ALTER_MIN_REFRESH_INTERVAL", default_value = "5m", value_parser = args::interval)]
     pub min_refresh_interval: Duration,
     /// STS calls a second that all replicas together may make in the long run, for each identity.
-    #[arg(long, env = "ALTER_STS_RATE", default_value_t = 50.0, value_parser = rate)]
+    #[arg(long, env = "ALTER_STS_RATE", default_value_t = 50.0, value_parser = args::rate)]
     pub sts_rate: f64,
     /// STS calls that all replicas together may make at once, for each identity.
     #[arg(long, env = "ALTER_STS_BURST", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
@@ -57,21 +57,6 @@ impl Args {
             // At least one, or it would never call.
             burst: (self.sts_burst / self.replicas).max(1),
         }
-    }
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if duration >= Duration::from_secs(1) => Ok(duration),
-        Ok(_) => Err("shorter than a second: write 1s or more".to_owned()),
-        Err(error) => Err(format!("{error}: write a duration such as 5m")),
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err("no number above zero: write calls a second, such as 50".to_owned()),
     }
 }
 

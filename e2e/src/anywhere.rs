@@ -1,7 +1,7 @@
 //! A Roles Anywhere, which the emulator has not: it verifies what a certificate's key signed, and answers with a
 //! session of the emulator.
 
-use crate::{Failure, TestNamespace, fixture, fixture::AWS_ENDPOINT, kubectl, wait};
+use crate::{Failure, TestNamespace, fixture, fixture::AWS_ENDPOINT, wait};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256,
     SerialNumber, date_time_ymd,
@@ -119,24 +119,7 @@ pub async fn start(here: &TestNamespace) -> Result<(), Failure> {
     here.apply(&service.to_string()).await?;
     here.ready_pod("anywhere", &pod.to_string()).await?;
     // A Service takes a moment to reach the node.
-    let ask = format!(
-        "import urllib.request; urllib.request.urlopen('{}')",
-        endpoint(here)
-    );
-    let ask = [
-        "exec",
-        "-n",
-        "ministack",
-        "deployment/ministack",
-        "--",
-        "python3",
-        "-c",
-        &ask,
-    ];
-    wait::until_found("the Roles Anywhere answers", async || {
-        Ok(kubectl::try_run(&ask, "").await?.success.then_some(()))
-    })
-    .await
+    wait::answers("the Roles Anywhere answers", &endpoint(here)).await
 }
 
 /// A Secret of the type `kubernetes.io/tls`, as cert-manager writes it, whose certificate is valid until the first

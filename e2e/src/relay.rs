@@ -4,7 +4,7 @@
 use crate::{
     Failure, TestNamespace,
     fixture::{AWS_ENDPOINT, python_image},
-    kubectl, wait,
+    wait,
 };
 use serde_json::{Map, Value, json};
 
@@ -118,22 +118,5 @@ pub async fn start(
     here.apply(&service.to_string()).await?;
     here.ready_pod("sts", &pod.to_string()).await?;
     // A Service takes a moment to reach the node, and an identity that asks too early is told so.
-    let ask = format!(
-        "import urllib.request; urllib.request.urlopen('{}')",
-        endpoint(here)
-    );
-    let ask = [
-        "exec",
-        "-n",
-        "ministack",
-        "deployment/ministack",
-        "--",
-        "python3",
-        "-c",
-        &ask,
-    ];
-    wait::until_found("the relay answers", async || {
-        Ok(kubectl::try_run(&ask, "").await?.success.then_some(()))
-    })
-    .await
+    wait::answers("the relay answers", &endpoint(here)).await
 }

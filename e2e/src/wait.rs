@@ -1,6 +1,6 @@
 //! Waiting for a state of an object, with a deadline that fails the test and shows the last state.
 
-use crate::Failure;
+use crate::{Failure, kubectl};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::{
     Api, Client,
@@ -134,4 +134,15 @@ fn has_condition(pod: Option<&Pod>, type_: &str) -> bool {
             .iter()
             .any(|condition| condition.type_ == type_ && condition.status == "True")
     })
+}
+
+/// Waits until a server answers whoever is in the cluster: a Service takes a moment to reach the node.
+pub async fn answers(what: &str, url: &str) -> Result<(), Failure> {
+    let ask = format!("import urllib.request; urllib.request.urlopen('{url}')");
+    let python = ["deployment/ministack", "--", "python3", "-c", &ask];
+    let ask = [&["exec", "-n", "ministack"][..], &python].concat();
+    until_found(what, async || {
+        Ok(kubectl::try_run(&ask, "").await?.success.then_some(()))
+    })
+    .await
 }

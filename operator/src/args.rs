@@ -1,6 +1,6 @@
 //! The operator's arguments; each is also an environment variable.
 
-use alter_runtime::args::ServerArgs;
+use alter_runtime::args::{self, ServerArgs};
 use std::time::Duration;
 
 /// Keeps AWS sessions for AwsGrants in Secrets, and the certificate of Alter's webhook.
@@ -25,10 +25,10 @@ pub struct Args {
     #[arg(long, env = "ALTER_LEASE_NAME", default_value = "alter-operator")]
     pub lease_name: String,
     /// Sessions are not renewed more often than this.
-    #[arg(long, env = "ALTER_MIN_REFRESH_INTERVAL", default_value = "5m", value_parser = interval)]
+    #[arg(long, env = "ALTER_MIN_REFRESH_INTERVAL", default_value = "5m", value_parser = args::interval)]
     pub min_refresh_interval: Duration,
     /// STS calls a second that each identity may make in the long run.
-    #[arg(long, env = "ALTER_STS_RATE", default_value_t = 50.0, value_parser = rate)]
+    #[arg(long, env = "ALTER_STS_RATE", default_value_t = 50.0, value_parser = args::rate)]
     pub sts_rate: f64,
     /// STS calls that each identity may make at once.
     #[arg(long, env = "ALTER_STS_BURST", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
@@ -75,22 +75,6 @@ impl Args {
     /// Whether there is a broker.
     pub(crate) fn has_broker(&self) -> bool {
         !self.broker_service.is_empty()
-    }
-}
-
-/// Below a second, a refreshBefore of nearly the whole life would renew without pause.
-fn interval(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if duration >= Duration::from_secs(1) => Ok(duration),
-        Ok(_) => Err("shorter than a second: write 1s or more".to_owned()),
-        Err(error) => Err(format!("{error}: write a duration such as 5m")),
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err("no number above zero: write calls a second, such as 50".to_owned()),
     }
 }
 

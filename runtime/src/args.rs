@@ -4,7 +4,7 @@ use crate::{
     logging::{self, LogFormat},
     watch::Scope,
 };
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 /// The arguments that every server takes; flatten them into the program's own.
 #[derive(clap::Args, Clone, Debug)]
@@ -26,6 +26,23 @@ pub struct ServerArgs {
     /// The form of a log line.
     #[arg(long, env = "ALTER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
+}
+
+/// Reads a pause between two tries of something: below a second, there would be none.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration >= Duration::from_secs(1) => Ok(duration),
+        Ok(_) => Err("shorter than a second: write 1s or more".to_owned()),
+        Err(error) => Err(format!("{error}: write a duration such as 5m")),
+    }
+}
+
+/// Reads calls a second.
+pub fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("no number above zero: write calls a second, such as 50".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -116,9 +116,14 @@ async fn tell<S>(
     news: &[News],
     context: &Context<S>,
 ) -> Result<(), ReconcileError> {
-    if patch(&context.client, &context.fence, grant, status).await? {
-        let uid = grant.uid().unwrap_or_default();
-        context.told.wrote(&uid, digest(status));
+    // First: the watch may tell of it before the answer is here.
+    let uid = grant.uid().unwrap_or_default();
+    context.told.wrote(&uid, digest(status));
+    let written = patch(&context.client, &context.fence, grant, status).await;
+    if !matches!(written, Ok(true)) {
+        context.told.forget(&uid);
+    }
+    if written? {
         let regarding = grant.object_ref(&());
         let publisher = &context.publisher;
         publisher.publish(&regarding, news, clock::now()).await;

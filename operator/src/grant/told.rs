@@ -18,7 +18,7 @@ impl Told {
         self.lock().get(uid).is_some_and(|own| *own != digest)
     }
 
-    /// This one was written.
+    /// This one is being written.
     pub(crate) fn wrote(&self, uid: &str, digest: u64) {
         self.lock().insert(uid.to_owned(), digest);
     }
@@ -31,7 +31,7 @@ impl Told {
         }
     }
 
-    /// The grant is gone.
+    /// It was not written, or the grant is gone.
     pub(crate) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }
