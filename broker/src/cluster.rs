@@ -7,7 +7,7 @@ use alter_crds::{
     answer::of_watch,
     names::{
         grant::REVOKE_BEFORE,
-        pod::{BROKER, BROKER_ASKS, DELIVERY},
+        pod::{BROKER, BROKER_ASKS, DELIVERY, LIVING},
     },
 };
 use alter_runtime::watch::{self, Scope};
@@ -25,8 +25,6 @@ use kube::{
 use std::{hash::Hash, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// Pods that have ended leave the watch, as if they were deleted.
-const LIVING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// How long a pod may be behind its token: it asks as soon as it starts, and its watch may bring it a moment later.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -152,6 +150,7 @@ impl Fillers {
     pub fn watch(self, client: &Client, scope: &Scope, shutdown: &CancellationToken) {
         let plain = Config::default().page_size(100);
         let asks = format!("{BROKER}={BROKER_ASKS}");
+        // Pods that have ended leave the watch, as if they were deleted.
         let pods = plain.clone().labels(&asks).fields(LIVING);
         let grants = watch::follow(client, scope, &plain);
         self.grants.follow(grants, with_revocation, shutdown);

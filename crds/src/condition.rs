@@ -89,6 +89,12 @@ pub mod reason {
     pub const NAMESPACE_SHARED: &str = "NamespaceShared";
     /// The session expired, and no new one was to be had.
     pub const EXPIRED: &str = "Expired";
+    /// No pod uses the grant: its session is not renewed until one comes.
+    pub const PAUSED: &str = "Paused";
+    /// An annotated pod runs without Alter's agent. Of events of pods alone.
+    pub const AGENT_MISSING: &str = "AgentMissing";
+    /// An annotated pod was evicted, as it ran without Alter's agent. Of events of pods alone.
+    pub const ORPHAN_EVICTED: &str = "OrphanEvicted";
     /// Nothing is decided yet: the identity is being looked at, or the session waits for its turn.
     pub const PENDING: &str = "Pending";
 }

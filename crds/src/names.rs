@@ -18,6 +18,17 @@ pub mod pod {
     /// The only value of [`CONFLICT`].
     pub const CONFLICT_KEEP: &str = "keep";
 
+    /// Label: the webhook has given the pod its agent. Who lacks it is looked at; who forges it is not.
+    pub const INJECTED: &str = "alter.dev/injected";
+    /// The value of [`INJECTED`].
+    pub const INJECTED_TRUE: &str = "true";
+    /// Selects by field the pods that have not ended.
+    pub const LIVING: &str = "status.phase!=Succeeded,status.phase!=Failed";
+    /// Annotation of what the API server shows of a pod that a node runs by itself, which nobody can inject.
+    ///
+    /// <https://kubernetes.io/docs/tasks/configure-pod-container/static-pod/>
+    pub const MIRROR: &str = "kubernetes.io/config.mirror";
+
     /// The injected init container.
     pub const AGENT_CONTAINER: &str = "alter-agent";
     /// The memory-backed volume that agent and app share.

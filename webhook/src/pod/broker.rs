@@ -157,7 +157,8 @@ impl<'a> Wanted<'a> {
         let labels = metadata.labels.as_ref();
         let own = labels.and_then(|labels| labels.broker.as_deref());
         if own != Some(pod::BROKER_ASKS) {
-            patch.set_metadata("labels", labels.is_none(), pod::BROKER, pod::BROKER_ASKS);
+            // The one that says that the pod is injected is there by now.
+            patch.set_metadata("labels", false, pod::BROKER, pod::BROKER_ASKS);
         }
         let annotations = &metadata.annotations;
         let excluded = [

@@ -74,13 +74,15 @@ pub fn warn(grants: &[GrantView<'_>], warnings: &mut Vec<String>) {
             Some(grant) if grant.spec.suspend => warnings.push(format!(
                 "AwsGrant {name:?} is suspended: the pod waits until spec.suspend is false"
             )),
-            Some(grant) => {
-                if let Some(reason) = not_ready(grant) {
-                    warnings.push(format!(
-                        "AwsGrant {name:?} is not ready ({reason}): the pod waits until it is; see kubectl describe awsgrant {name}"
-                    ));
-                }
-            }
+            Some(grant) => match not_ready(grant) {
+                Some(condition::reason::PAUSED) => warnings.push(format!(
+                    "AwsGrant {name:?} is paused, as no pod used it: this one wakes it, and waits until it is ready"
+                )),
+                Some(reason) => warnings.push(format!(
+                    "AwsGrant {name:?} is not ready ({reason}): the pod waits until it is; see kubectl describe awsgrant {name}"
+                )),
+                None => {}
+            },
         }
     }
     let Some(first) = grants.first().and_then(|view| view.grant) else {

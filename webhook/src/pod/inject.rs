@@ -9,7 +9,7 @@ use super::{
     grant::{self, GrantView},
     patch::{Builder, List},
     resources::{Class, of_agent},
-    view::{Container, Pod, Spec},
+    view::{Container, Metadata, Pod, Spec},
     volumes,
 };
 use alter_crds::names::pod as names;
@@ -90,6 +90,7 @@ pub fn inject(
         settings,
     };
     places.put(spec, agent_at.is_some(), &mut patch)?;
+    mark(&pod.metadata, &mut patch);
     if let Some(broker) = &broker {
         broker.mark(&pod.metadata, &mut patch);
     }
@@ -98,6 +99,16 @@ pub fn inject(
         patch: patch.finish(),
         warnings,
     })
+}
+
+/// Labels the pod, by which the operator tells it from one that the webhook never saw.
+fn mark(metadata: &Metadata<'_>, patch: &mut Builder) {
+    let labels = metadata.labels.as_ref();
+    let own = labels.and_then(|labels| labels.injected.as_deref());
+    if own != Some(names::INJECTED_TRUE) {
+        let (key, value) = (names::INJECTED, names::INJECTED_TRUE);
+        patch.set_metadata("labels", labels.is_none(), key, value);
+    }
 }
 
 fn check_pod(spec: &Spec<'_>, asked: &Asked<'_>) -> Result<(), Denial> {

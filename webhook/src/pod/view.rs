@@ -105,14 +105,17 @@ pub struct Metadata<'a> {
     /// Those annotations that count.
     #[serde(borrow, default, deserialize_with = "nullable")]
     pub annotations: Annotations<'a>,
-    /// The one label that counts; none where the pod has no labels at all.
+    /// Those labels that count; none where the pod has no labels at all.
     #[serde(borrow, default)]
     pub labels: Option<Labels<'a>>,
 }
 
-/// The one label that counts.
+/// Those labels that count; the names are those of `crds::names::pod`.
 #[derive(Debug, Default, Deserialize)]
 pub struct Labels<'a> {
+    /// That the pod has its agent.
+    #[serde(borrow, default, rename = "alter.dev/injected")]
+    pub injected: Option<Text<'a>>,
     /// The broker's.
     #[serde(borrow, default, rename = "alter.dev/broker")]
     pub broker: Option<Text<'a>>,
