@@ -3,7 +3,7 @@
 use crate::{field::FieldError, identity::AwsIdentitySpec, names};
 use alter_policy::{allow, refresh};
 use alter_protocol::GrantDocument;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::JsonSchema;
@@ -36,6 +36,9 @@ use std::collections::BTreeMap;
 #[x_kube(validation = Rule::new("!has(self.bedrock) || (!has(self.policy) && (!has(self.policyArns) || self.policyArns.size() == 0))").message("bedrock excludes policy and policyArns, which would widen it: remove one or the other"))]
 #[x_kube(validation = Rule::new("has(self.roleArn) || ((!has(self.roleChain) || self.roleChain.size() == 0) && !has(self.externalId) && !has(self.sessionName))").message("roleChain, externalId and sessionName are of a role: write roleArn too, or remove them"))]
 #[x_kube(validation = Rule::new("!has(self.roleChain) || self.roleChain.size() == 0 || self.durationSeconds <= 3600").message("durationSeconds must be 3600 or less with a roleChain: AWS caps every session that is obtained by another"))]
+#[x_kube(validation = Rule::new("!has(self.pauseAfter) || (self.pauseAfter.matches('^([0-9]+(h|m|s))+$') && duration(self.pauseAfter).getSeconds() >= 600)").message("pauseAfter must be a duration of 10 minutes or more: write one such as 1h"))]
+#[x_kube(validation = Rule::new("!has(self.pauseAfter) || self.store != 'Broker'").message("pauseAfter is of store Secret alone, as the broker renews nothing that no pod asks for: remove it"))]
+#[x_kube(validation = Rule::new("!has(self.pauseAfter) || !has(self.secretTemplate) || !has(self.secretTemplate.env) || !self.secretTemplate.env").message("pauseAfter excludes secretTemplate.env, as pods that take the Secret by themselves are not seen: remove one or the other"))]
 pub struct AwsGrantSpec {
     /// Name of the AwsIdentity through which the role is assumed.
     #[serde(default = "default_identity")]
@@ -124,6 +127,10 @@ pub struct AwsGrantSpec {
     /// Takes the session away, until it is false again.
     #[serde(default)]
     pub suspend: bool,
+    /// After how long without a pod that uses it the session is no longer renewed, such as 1h, at least 10m; the first pod wakes it. Never where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20))]
+    pub pause_after: Option<String>,
 }
 
 /// The Amazon Bedrock models that a session may invoke.
@@ -220,6 +227,12 @@ pub struct AwsGrantStatus {
     /// Sessions from before were dropped, as annotation alter.dev/revoke-before asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_before: Option<Time>,
+    /// How many pods ask for the grant and run without Alter's agent; absent where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphaned_pods: Option<i32>,
+    /// With spec.pauseAfter: since when no pod uses the grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unused_since: Option<Time>,
 }
 
 fn default_identity() -> String {
@@ -245,26 +258,6 @@ impl From<Delivery> for alter_protocol::Delivery {
 }
 
 impl AwsGrantSpec {
-    /// The session's life.
-    #[must_use]
-    pub fn duration(&self) -> SignedDuration {
-        SignedDuration::from_secs(self.duration_seconds.into())
-    }
-
-    /// `refreshBefore`, read.
-    pub fn refresh_before(&self) -> Result<Option<SignedDuration>, FieldError> {
-        let Some(text) = &self.refresh_before else {
-            return Ok(None);
-        };
-        let read = humantime::parse_duration(text).ok();
-        read.and_then(|duration| SignedDuration::try_from(duration).ok())
-            .map(Some)
-            .ok_or_else(|| {
-                let problem = format!("{text:?} is no duration: write one such as 30m");
-                FieldError::new("spec.refreshBefore", &problem)
-            })
-    }
-
     /// Whether sessions live long enough, and are renewed early enough, for instance metadata.
     #[must_use]
     pub fn is_fit_for_imds(&self) -> bool {

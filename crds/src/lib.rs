@@ -13,6 +13,7 @@
 pub mod answer;
 mod check;
 pub mod condition;
+mod duration;
 mod entry;
 pub mod field;
 pub mod grant;

@@ -14,6 +14,7 @@ use crate::{
     identity,
     lease::{self, Fence},
     metrics::{Caches, Metrics},
+    pods::{Orphans, Search, Settings as SearchSettings, Users},
     session_secret::{Index, Writer},
     sweep::Sweep,
     watch::Synced,
@@ -58,7 +59,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), AppError
     let config = Config::infer().await.map_err(AppError::Config)?;
     let client = Client::try_from(config.clone()).map_err(AppError::Client)?;
     let lease = lease::Keeper::new(
-        lease_client(config)?,
+        lease_client(config.clone())?,
         &args.namespace,
         args.lease_name.clone(),
         args.pod_name.clone(),
@@ -68,9 +69,13 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), AppError
     let readiness = Readiness::new(&[CACHES]);
     let mut registry = Registry::with_prefix("alter");
     metrics.register(&mut registry);
+    let clients = Clients {
+        evictor: evictor(&args, config)?,
+        all: client.clone(),
+    };
     let work = work(
         &args,
-        &client,
+        &clients,
         &fence,
         &metrics,
         &readiness,
@@ -101,16 +106,23 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), AppError
     Ok(served?)
 }
 
-/// Both controllers and the sweep, over the same caches.
+/// Who calls the API server, but for the Lease.
+struct Clients {
+    all: Client,
+    evictor: Option<Client>,
+}
+
+/// Both controllers, the sweep and the search for pods without their agent, over the same caches.
 fn work(
     args: &Args,
-    client: &Client,
+    clients: &Clients,
     fence: &Fence,
     metrics: &Metrics,
     readiness: &Readiness,
     registry: &mut Registry,
     shutdown: &CancellationToken,
 ) -> impl Future<Output = ()> + use<> {
+    let client = &clients.all;
     let (grants, grants_writer) = reflector::store();
     let (identities, identities_writer) = reflector::store();
     let (namespaces, namespaces_writer) = reflector::store();
@@ -153,11 +165,18 @@ fn work(
         cluster: args.cluster_name.clone(),
         min_interval,
         has_broker: args.has_broker(),
+        users: Users::new(&args.server.watch_namespaces),
+        orphans: Orphans::default(),
         grants_changed: Arc::default(),
     });
     let broker_ca = broker_ca(args, &context, shutdown.clone());
     let wake = Arc::new(Notify::new());
     let sweep = Sweep::new(&context, wake.clone()).run(shutdown.clone());
+    let settings = SearchSettings {
+        every: args.orphan_interval,
+        evictor: clients.evictor.clone(),
+    };
+    let search = Search::new(context.clone(), settings).run(shutdown.clone());
     let identity_feeds = identity::controller::Feeds {
         identities: identities_writer,
         rechecks: received(rechecked),
@@ -175,7 +194,7 @@ fn work(
     let identities = identity::controller::run(context.clone(), identity_feeds, shutdown.clone());
     let grants = grant::controller::run(context, grant_feeds, args.concurrency, shutdown.clone());
     async {
-        tokio::join!(identities, grants, sweep, broker_ca);
+        tokio::join!(identities, grants, sweep, search, broker_ca);
     }
 }
 
@@ -210,6 +229,13 @@ fn issuer(args: &Args, client: &Client) -> Issuer {
         burst: args.sts_burst,
     };
     Issuer::new(client.clone(), options)
+}
+
+/// Of evictions, where they are asked for: one that a disruption budget forbids is not repeated at once.
+fn evictor(args: &Args, mut config: Config) -> Result<Option<Client>, AppError> {
+    config.default_retry = false;
+    let client = || Client::try_from(config).map_err(AppError::Client);
+    args.evict_orphans.then(client).transpose()
 }
 
 /// A client whose calls end early and are not repeated: a renewal that comes late is worse than none.

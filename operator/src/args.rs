@@ -33,6 +33,12 @@ pub struct Args {
     /// STS calls that each identity may make at once.
     #[arg(long, env = "ALTER_STS_BURST", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub sts_burst: u32,
+    /// How often pods are listed to find those that ask for a grant and run without an agent.
+    #[arg(long, env = "ALTER_ORPHAN_INTERVAL", default_value = "5m", value_parser = args::interval)]
+    pub orphan_interval: Duration,
+    /// Evict such pods, a few at a time, where a controller makes another in their place.
+    #[arg(long, env = "ALTER_EVICT_ORPHANS", default_value_t = false, action = clap::ArgAction::Set)]
+    pub evict_orphans: bool,
     /// How many grants are looked at side by side.
     #[arg(long, env = "ALTER_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
@@ -97,6 +103,7 @@ mod tests {
             (50.0, 100, 32)
         );
         assert_eq!(args.certificates, Certificates::Self_);
+        assert!(!args.evict_orphans, "only if asked for");
         assert_eq!(args.lease_name, "alter-operator");
     }
 

@@ -9,6 +9,7 @@ use crate::{
     grant::{Grants, allowance::Allowances, told::Told, turns::Turns},
     lease::Fence,
     metrics::Metrics,
+    pods::{Orphans, Users},
     session_secret::{Index, Writer},
     watch::{Guarded, Identities, Namespaces, Synced},
 };
@@ -140,6 +141,10 @@ pub(crate) struct Context<S> {
     pub min_interval: SignedDuration,
     /// Whether the installation has a broker.
     pub has_broker: bool,
+    /// Which grants pods use.
+    pub users: Users,
+    /// Pods that run without their agent.
+    pub orphans: Orphans,
     /// Rung when grants have changed, for who keeps what their namespaces need.
     pub grants_changed: Arc<Notify>,
 }

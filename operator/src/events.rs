@@ -17,6 +17,9 @@ use std::{collections::BTreeSet, sync::Arc};
 /// What the operator was doing: a field that the API asks for.
 const ACTION: &str = "Reconcile";
 
+/// What nobody has to mend.
+const ON_PURPOSE: [&str; 2] = [reason::SUSPENDED, reason::PAUSED];
+
 /// Something that people should hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct News {
@@ -47,7 +50,7 @@ pub(crate) fn news(old: &[Condition], new: &[Condition]) -> Vec<News> {
         };
         if changed && worth_telling && told.insert(after.reason.clone()) {
             news.push(News {
-                warning: after.status == "False" && after.reason != reason::SUSPENDED,
+                warning: after.status == "False" && !ON_PURPOSE.contains(&&*after.reason),
                 reason: after.reason.clone(),
                 message: after.message.clone(),
             });
@@ -224,6 +227,22 @@ mod tests {
             [(false, "Ready Suspended".to_owned())]
         );
         assert_eq!(told(&[], &[condition(READY, "Unknown", "Pending")]), []);
+    }
+
+    #[test]
+    fn a_pause_is_told_once_its_session_has_ended_and_is_no_warning() {
+        let renewed = [
+            condition(READY, "True", "Issued"),
+            condition(REFRESHED, "True", "Issued"),
+        ];
+        let served = [
+            condition(READY, "True", "Issued"),
+            condition(REFRESHED, "Unknown", "Paused"),
+        ];
+        let ended = [condition(READY, "False", "Paused"), served[1].clone()];
+        assert_eq!(told(&renewed, &served), []);
+        assert_eq!(told(&served, &ended), [(false, "Ready Paused".to_owned())]);
+        assert_eq!(told(&ended, &renewed), [(false, "Ready Issued".to_owned())]);
     }
 
     #[test]

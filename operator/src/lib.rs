@@ -19,6 +19,7 @@ mod grant;
 mod identity;
 mod lease;
 mod metrics;
+mod pods;
 mod requeue;
 #[cfg(test)]
 mod scripted;

@@ -51,6 +51,8 @@ pub(crate) struct Metrics {
     failures: Family<Reason, Counter>,
     taken_away: Family<Reason, Counter>,
     events_left_out: Counter,
+    orphaned_pods: Gauge,
+    orphans_evicted: Counter,
     leading: Gauge,
 }
 
@@ -103,6 +105,16 @@ impl Metrics {
             "Events that were not published, since many came at once",
             self.events_left_out.clone(),
         );
+        registry.register(
+            "orphaned_pods",
+            "Annotated pods that run without an agent, as the leader found last",
+            self.orphaned_pods.clone(),
+        );
+        registry.register(
+            "orphaned_pods_evicted",
+            "Annotated pods without an agent that were evicted",
+            self.orphans_evicted.clone(),
+        );
         registry.register("leader", "1 while this replica leads", self.leading.clone());
     }
 
@@ -128,6 +140,14 @@ impl Metrics {
         self.events_left_out.inc();
     }
 
+    pub(crate) fn orphaned(&self, count: i64) {
+        self.orphaned_pods.set(count);
+    }
+
+    pub(crate) fn orphan_evicted(&self) {
+        self.orphans_evicted.inc();
+    }
+
     pub(crate) fn leads(&self, leads: bool) {
         self.leading.set(i64::from(leads));
     }
@@ -151,6 +171,7 @@ struct Tally {
     ready: i64,
     unready: i64,
     unknown: i64,
+    paused: i64,
     bad: i64,
     next_expiration: Option<Timestamp>,
 }
@@ -161,6 +182,11 @@ impl Caches {
         for object in self.grants.state() {
             if object.is_unreadable() {
                 tally.bad += 1;
+                continue;
+            }
+            // Nobody misses it, or its session.
+            if object.is_paused {
+                tally.paused += 1;
                 continue;
             }
             match object.ready {
@@ -184,7 +210,7 @@ impl Collector for Caches {
         let gauge = ConstGauge::new(0_i64).metric_type();
         let mut grants = encoder.encode_descriptor(
             "grants",
-            "AwsGrants by the status of their condition Ready",
+            "AwsGrants by the status of their condition Ready, and those that are paused",
             None,
             gauge,
         )?;
@@ -192,6 +218,7 @@ impl Collector for Caches {
             ("true", tally.ready),
             ("false", tally.unready),
             ("unknown", tally.unknown),
+            ("paused", tally.paused),
         ] {
             let labels = Ready { ready };
             ConstGauge::new(count).encode(grants.encode_family(&labels)?)?;
@@ -247,11 +274,20 @@ mod tests {
         .unwrap();
         let mut fresh = fixtures::grant();
         fresh.metadata.name = Some("fresh".to_owned());
+        let mut paused = fixtures::grant();
+        paused.metadata.name = Some("paused".to_owned());
+        paused.status = serde_json::from_value(json!({
+            "expiration": "2026-11-22T04:01:00Z",
+            "conditions": [{"type": "Refreshed", "status": "Unknown", "reason": "Paused", "message": "",
+                            "lastTransitionTime": "2026-11-22T04:00:00Z"}],
+        }))
+        .unwrap();
         let bad = json!({"metadata": {"name": "bad", "namespace": "n"}, "spec": {"roleArn": 7}});
         let bad: Kept = serde_json::from_value(bad).unwrap();
         for object in [
             DeserializeGuard(Ok(ready)).into(),
             DeserializeGuard(Ok(fresh)).into(),
+            DeserializeGuard(Ok(paused)).into(),
             bad,
         ] {
             writer.apply_watcher_event(&Event::Apply(object));
@@ -271,6 +307,7 @@ mod tests {
         for line in [
             "alter_grants{ready=\"true\"} 1",
             "alter_grants{ready=\"unknown\"} 1",
+            "alter_grants{ready=\"paused\"} 1",
             "alter_undecodable_objects{kind=\"AwsGrant\"} 1",
             "alter_next_expiration_seconds 3600",
             "alter_session_failures_total{reason=\"Throttled\"} 1",

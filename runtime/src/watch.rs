@@ -32,6 +32,23 @@ impl Scope {
         }
     }
 
+    /// Where objects of a kind are listed: in all of the cluster at once, or in each namespace.
+    #[must_use]
+    pub fn apis<K>(&self, client: &Client) -> Vec<Api<K>>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        match self {
+            Self::Cluster => vec![Api::all(client.clone())],
+            Self::Namespaces(names) => {
+                let all = names.iter();
+                all.map(|name| Api::namespaced(client.clone(), name))
+                    .collect()
+            }
+        }
+    }
+
     /// Whether the labels of namespaces are known.
     #[must_use]
     pub const fn knows_labels(&self) -> bool {

@@ -78,6 +78,16 @@ helm.sh/chart: {{ (first .).Chart.Name }}-{{ (first .).Chart.Version | replace "
 - apiGroups: [""]
   resources: [secrets]
   verbs: [list, watch, create, patch, delete]
+# Who uses a grant, and who runs without an agent: the metadata of all pods, which RBAC cannot say, and the spec of
+# annotated ones that Alter has not injected.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+{{- if .Values.operator.orphans.evict }}
+- apiGroups: [""]
+  resources: [pods/eviction]
+  verbs: [create]
+{{- end }}
 {{- if .Values.broker.enabled }}
 # The broker's CAs, for agents. An apply that creates is a create of this name.
 - apiGroups: [""]

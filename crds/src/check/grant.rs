@@ -1,8 +1,9 @@
 //! The fields of an `AwsGrant`.
 
 use crate::{
+    duration::LEAST_PAUSE_AFTER,
     field::{FieldError, at},
-    grant::{AwsGrantSpec, SecretTemplate},
+    grant::{AwsGrantSpec, SecretTemplate, Store},
     names::{OWN_KEY_PREFIX, label},
 };
 use alter_policy::{arn::RoleArn, metadata, name, tag};
@@ -33,7 +34,8 @@ impl AwsGrantSpec {
         }
         self.check_kind()?;
         self.check_session_policy(self.owner(None))?;
-        self.check_refresh_before()
+        self.check_refresh_before()?;
+        self.check_pause_after()
     }
 
     fn check_refresh_before(&self) -> Result<(), FieldError> {
@@ -46,6 +48,24 @@ impl AwsGrantSpec {
             return Err(FieldError::new("spec.refreshBefore", &problem));
         }
         Ok(())
+    }
+
+    fn check_pause_after(&self) -> Result<(), FieldError> {
+        let Some(after) = self.pause_after()? else {
+            return Ok(());
+        };
+        let template = self.secret_template.as_ref();
+        let problem = if after < LEAST_PAUSE_AFTER {
+            "it must be 10 minutes or more: write one such as 1h"
+        } else if self.store == Store::Broker {
+            "it is of store Secret alone, as the broker renews nothing that no pod asks for: remove it"
+        } else if template.is_some_and(|own| own.env) {
+            "it excludes secretTemplate.env, as pods that take the Secret by themselves are not seen: remove one or \
+             the other"
+        } else {
+            return Ok(());
+        };
+        Err(FieldError::new("spec.pauseAfter", &problem))
     }
 }
 
@@ -145,11 +165,38 @@ mod tests {
                 json!("60m"),
                 "spec.refreshBefore: it must be shorter than spec.durationSeconds (3600 s)",
             ),
+            (
+                "pauseAfter",
+                json!("later"),
+                "spec.pauseAfter: \"later\" is no duration",
+            ),
+            (
+                "pauseAfter",
+                json!("9m59s"),
+                "spec.pauseAfter: it must be 10 minutes or more",
+            ),
         ] {
             let message = check(field, &value).unwrap_err();
             assert!(message.starts_with(start), "{field}: {value}: {message}");
         }
         assert_eq!(check("refreshBefore", &json!("59m")), Ok(()));
+    }
+
+    #[test]
+    fn a_pause_is_of_secrets_whose_pods_are_seen() {
+        let check = |more: Value| {
+            let mut spec = json!({"region": "us-east-1", "pauseAfter": "10m",
+                "roleArn": "arn:aws:iam::111122223333:role/team-a"});
+            let own = spec.as_object_mut().unwrap();
+            own.extend(more.as_object().unwrap().clone());
+            let spec: AwsGrantSpec = serde_json::from_value(spec).unwrap();
+            spec.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(check(json!({"secretTemplate": {}})), Ok(()));
+        let brokered = check(json!({"store": "Broker"})).unwrap_err();
+        assert!(brokered.starts_with("spec.pauseAfter: it is of store Secret"));
+        let env = check(json!({"secretTemplate": {"env": true}})).unwrap_err();
+        assert!(env.starts_with("spec.pauseAfter: it excludes secretTemplate.env"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{
     observe::{Decision, Known, Unseen},
     plan::{Existing, Left, Plan, Why, failed, not_taken_away, refresh_at},
+    status::ended,
     turns::Turn,
 };
 use crate::{
@@ -107,7 +108,7 @@ impl<S: Sessions> Act<'_, S> {
                 left: Left::Stale(at),
                 retry_at,
             } => {
-                let left = self.remove_keys(&message, at, live).await?;
+                let left = self.remove_keys(reason, &message, at, live).await?;
                 let plan = Plan::Hold {
                     reason,
                     message,
@@ -251,14 +252,23 @@ impl<S: Sessions> Act<'_, S> {
     }
 
     /// Takes the keys of a session that expired out of the Secret; gives what is left.
-    async fn remove_keys(&self, why: &str, at: Timestamp, live: Option<&Live>) -> Option<Left> {
-        let text = format!("the session expired, and there is no new one: {why}");
-        let revocation = revocation(reason::EXPIRED, &text);
+    async fn remove_keys(
+        &self,
+        reason: &'static str,
+        why: &str,
+        at: Timestamp,
+        live: Option<&Live>,
+    ) -> Option<Left> {
+        let (reason, text) = (
+            ended(reason),
+            format!("the session expired, and there is no new one: {why}"),
+        );
+        let revocation = revocation(reason, &text);
         let body = body::revoked(self.grant, revocation, Some(at), clock::now());
         match self.write(body, live).await {
             Ok(_) => {
                 tracing::info!(grant = %self.name(), expiration = %at, "removed the keys of an expired session");
-                self.context.metrics.taken_away(reason::EXPIRED);
+                self.context.metrics.taken_away(reason);
                 Some(Left::Expired(at))
             }
             Err(WriteError::Fenced(_)) => None,

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     context::{Context, Sessions},
     metrics::kind,
+    pods,
     requeue::{after_error, log},
     session_secret::{OF_SESSIONS, index::Pending},
     watch::{Cache, heard, in_cache, paged, strip},
@@ -54,11 +55,12 @@ pub(crate) async fn run<S: Sessions>(
     concurrency: u16,
     shutdown: CancellationToken,
 ) {
-    let followed = future::join4(
+    let followed = future::join5(
         follow_grants(&context, feeds.grants, feeds.sweep.clone()),
         follow_secrets(&context, feeds.sweep),
         follow_namespaces(&context, feeds.namespaces),
         follow_leading(&context, feeds.led),
+        pods::follow(&context),
     );
     let due = feeds.due.filter_map(|name| future::ready(named(&name)));
     // What brings a grant comes by its name alone.
@@ -123,6 +125,11 @@ async fn follow_grants<S: Sessions>(
                 && let Some(uid) = &grant.meta().uid
             {
                 context.told.heard(uid, grant.told());
+            }
+            if let Event::InitApply(grant) | Event::Apply(grant) = &event
+                && grant.pauses
+            {
+                context.users.want();
             }
             let is_whole = matches!(event, Event::InitDone);
             // What a list lacks was deleted while the watch was broken.

@@ -4,7 +4,7 @@
 use crate::watch::{edited, strip};
 use alter_crds::{
     AwsGrant, AwsGrantSpec, AwsGrantStatus,
-    condition::{self, READY},
+    condition::{self, READY, REFRESHED, reason},
     grant,
     names::grant::REVOKE_BEFORE,
 };
@@ -40,6 +40,14 @@ pub(crate) struct Kept {
     pub(crate) ready: Option<bool>,
     /// When its session expires, by its status.
     pub(crate) expiration: Option<Timestamp>,
+    /// Whether it pauses while no pod uses it.
+    pub(crate) pauses: bool,
+    /// Whether it does, by its status.
+    pub(crate) is_paused: bool,
+    /// How many pods ask for it without an agent, by its status.
+    pub(crate) orphaned_pods: Option<i32>,
+    /// Since when no pod uses it, by its status.
+    unused_since: Option<Timestamp>,
     /// Digest of its status; none where it has none.
     told: Option<u64>,
     /// The one annotation that a look answers to.
@@ -60,7 +68,7 @@ struct Text {
 }
 
 impl Kept {
-    /// The grant. Of its status there are the conditions, without the messages of its own, and the expiration.
+    /// The grant. Of its status there are the conditions, without the messages of its own, and what decisions ask for.
     pub(crate) fn read(&self) -> Result<AwsGrant, String> {
         let text = self.text.as_ref().map_err(ToString::to_string)?;
         let text: Text = serde_json::from_str(text).map_err(|error| error.to_string())?;
@@ -68,6 +76,8 @@ impl Kept {
         let status = AwsGrantStatus {
             conditions: own.chain(text.others).collect(),
             expiration: self.expiration.map(Time),
+            orphaned_pods: self.orphaned_pods,
+            unused_since: self.unused_since.map(Time),
             ..AwsGrantStatus::default()
         };
         let mut metadata = self.metadata.clone();
@@ -136,6 +146,10 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
                     from_broker: false,
                     ready: None,
                     expiration: None,
+                    pauses: false,
+                    is_paused: false,
+                    orphaned_pods: None,
+                    unused_since: None,
                     told: None,
                     text: Err(invalid.error.into()),
                 };
@@ -150,10 +164,13 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
         let told = grant.status.as_ref().map(digest);
         let status = grant.status.unwrap_or_default();
         let ready = condition::status(&status.conditions, READY);
+        let refreshed = condition::find(&status.conditions, REFRESHED);
+        let is_paused = refreshed.is_some_and(|own| own.reason == reason::PAUSED);
         let is_own = |condition: &Condition| condition::is_of_grants(&condition.type_);
         let (own, others) = status.conditions.into_iter().partition::<Vec<_>, _>(is_own);
         let identity = grant.spec.identity.as_str().into();
         let from_broker = grant.spec.store == grant::Store::Broker;
+        let pauses = grant.spec.pause_after.is_some();
         let text = serde_json::to_string(&Text {
             spec: grant.spec,
             own: own.into_iter().map(needed).collect(),
@@ -165,6 +182,10 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
             from_broker,
             ready,
             expiration: status.expiration.map(|own| own.0),
+            pauses,
+            is_paused,
+            orphaned_pods: status.orphaned_pods,
+            unused_since: status.unused_since.map(|own| own.0),
             told,
             revoke_before,
             text: text
@@ -242,138 +263,5 @@ pub(crate) fn digest(status: &AwsGrantStatus) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixtures;
-    use serde_json::json;
-
-    fn kept(grant: AwsGrant) -> Kept {
-        DeserializeGuard(Ok(grant)).into()
-    }
-
-    fn told() -> AwsGrantStatus {
-        serde_json::from_value(json!({
-            "accessKeyId": "ASIA1",
-            "expiration": "2026-11-22T05:00:00Z",
-            "conditions": [
-                {"type": "Ready", "status": "True", "reason": "Issued", "message": "m",
-                 "lastTransitionTime": "2026-11-22T04:00:00Z"},
-                {"type": "Theirs", "status": "True", "reason": "R", "message": "theirs",
-                 "lastTransitionTime": "2026-11-22T04:00:00Z"},
-            ],
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn what_decisions_need_is_read_again() {
-        let mut grant = fixtures::grant();
-        grant.spec.tags.insert("team".to_owned(), "a".to_owned());
-        grant.status = Some(told());
-        let kept = kept(grant.clone());
-        let read = kept.read().unwrap();
-        assert_eq!(read.spec, grant.spec);
-        assert_eq!(read.metadata, grant.metadata);
-        let status = read.status.unwrap();
-        assert_eq!(status.expiration, told().expiration);
-        let of = |own: &AwsGrantStatus, at: usize| {
-            let condition = own.conditions[at].clone();
-            (
-                condition.type_,
-                condition.reason,
-                condition.last_transition_time,
-            )
-        };
-        assert_eq!(of(&status, 0), of(&told(), 0));
-        assert_eq!(
-            status.conditions[1],
-            told().conditions[1],
-            "not ours to change"
-        );
-        assert_eq!(
-            (kept.identity.as_deref(), kept.ready),
-            (Some("default"), Some(true))
-        );
-        assert_eq!(kept.expiration, told().expiration.map(|own| own.0));
-    }
-
-    #[test]
-    fn one_that_comes_again_as_it_was_shares_its_text() {
-        let first = kept(fixtures::grant());
-        let again = kept(fixtures::grant()).sharing(&first);
-        let text = |own: &Kept| own.text.clone().unwrap();
-        assert!(Arc::ptr_eq(&text(&again), &text(&first)));
-        let mut edited = fixtures::grant();
-        edited.spec.suspend = true;
-        let edited = kept(edited).sharing(&first);
-        assert!(edited.read().unwrap().spec.suspend);
-    }
-
-    #[test]
-    fn every_part_of_a_status_tells_it_from_another() {
-        let mut grant = fixtures::grant();
-        grant.status = Some(told());
-        let kept = kept(grant);
-        assert!(kept.tells(digest(&told())));
-        let mut other = told();
-        other.conditions[0].message = "another".to_owned();
-        assert!(!kept.tells(digest(&other)));
-        let mut other = told();
-        other.access_key_id = Some("ASIA2".to_owned());
-        assert!(!kept.tells(digest(&other)));
-    }
-
-    #[test]
-    fn an_edit_and_a_new_object_of_the_same_name_are_news_and_a_status_is_not() {
-        let first = fixtures::grant();
-        let mut told_of = first.clone();
-        told_of.status = Some(told());
-        let mut edited = first.clone();
-        edited.metadata.generation = Some(2);
-        let mut leaving = first.clone();
-        leaving.metadata.deletion_timestamp =
-            serde_json::from_str("\"2026-11-22T04:00:00Z\"").unwrap();
-        let mut anew = first.clone();
-        anew.metadata.uid = Some("g-2".to_owned());
-        let mut revoking = first.clone();
-        let cut = (REVOKE_BEFORE.to_owned(), "2026-11-22T04:00:00Z".to_owned());
-        revoking.metadata.annotations = Some([cut].into());
-        assert_eq!(
-            kept(revoking.clone()).read().unwrap().annotations(),
-            revoking.annotations()
-        );
-        let first = kept(first);
-        assert!(!kept(told_of).differs_from(&first));
-        for other in [edited, leaving, anew, revoking] {
-            assert!(kept(other).differs_from(&first));
-        }
-    }
-
-    #[test]
-    fn what_the_watch_reads_has_its_version() {
-        for spec in [
-            json!({"roleArn": 7}),
-            json!({"roleArn": "r", "region": "us-east-1"}),
-        ] {
-            let metadata = json!({"name": "a", "resourceVersion": "7", "labels": {"a": "b"}});
-            let object = json!({"metadata": metadata, "spec": spec});
-            let kept: Kept = serde_json::from_value(object).unwrap();
-            let version = |own: &Kept| own.meta().resource_version.clone();
-            assert_eq!(version(&kept).as_deref(), Some("7"));
-            assert_eq!(kept.meta().labels, None);
-            assert_eq!(version(&kept.without_version()), None);
-        }
-    }
-
-    #[test]
-    fn one_that_cannot_be_read_says_why() {
-        let bad = json!({"metadata": {"name": "bad", "namespace": "n"}, "spec": {"roleArn": 7}});
-        let kept: Kept = serde_json::from_value(bad).unwrap();
-        assert!(kept.is_unreadable() && kept.identity.is_none());
-        assert!(
-            kept.read().unwrap_err().contains("Expected a string"),
-            "{kept:?}"
-        );
-        assert_eq!(kept.meta().name.as_deref(), Some("bad"));
-    }
-}
+#[path = "kept_tests.rs"]
+mod tests;

@@ -1,6 +1,8 @@
 //! What is known of a grant, and what that leads to.
 
 use super::{
+    cache,
+    pause::{self, Pause},
     plan::{Existing, Input, Left, Plan, plan},
     turns::Turn,
 };
@@ -10,7 +12,11 @@ use crate::{
     session_secret::{Facts, Live, WriteError},
     watch::Guarded,
 };
-use alter_crds::{AwsGrant, AwsIdentity, grant::Store};
+use alter_crds::{
+    AwsGrant, AwsIdentity,
+    condition::{self, REFRESHED, reason},
+    grant::Store,
+};
 use alter_issuer::{
     Pod,
     lookup::{Labels, Lookup, look_up},
@@ -27,6 +33,10 @@ pub(crate) struct Known {
     pub(crate) lookup: Lookup,
     /// What a failure is remembered by: a change of any of it is tried at once.
     pub(crate) tried: String,
+    /// Whether it goes on having sessions though no pod uses it.
+    pub(crate) pause: Pause,
+    /// How many pods ask for it without an agent; none while that is not known.
+    pub(crate) orphans: Option<u32>,
     deleting: bool,
 }
 
@@ -93,12 +103,28 @@ pub(crate) fn know<S>(grant: &AwsGrant, context: &Context<S>) -> Known {
     let leaves = |metadata: &ObjectMeta| metadata.deletion_timestamp.is_some();
     let deleting =
         leaves(&grant.metadata) || namespace.as_ref().is_some_and(|own| leaves(&own.metadata));
+    let name = cache::name(grant.metadata.namespace.as_deref(), &grant.name_any());
     Known {
         identity,
         lookup,
         tried,
+        pause: pause_of(grant, context.users.use_of(&name)),
+        orphans: context.orphans.of(&name),
         deleting,
     }
+}
+
+fn pause_of(grant: &AwsGrant, in_use: Option<bool>) -> Pause {
+    let status = grant.status.as_ref();
+    let refreshed = status.and_then(|own| condition::find(&own.conditions, REFRESHED));
+    pause::decide(&pause::Asked {
+        // One that cannot be read is refused before a session is issued.
+        after: grant.spec.pause_after().ok().flatten(),
+        in_use,
+        unused_since: status.and_then(|own| own.unused_since.as_ref().map(|at| at.0)),
+        was_paused: refreshed.is_some_and(|own| own.reason == reason::PAUSED),
+        now: clock::now(),
+    })
 }
 
 /// Plans by what is cached. Where that leads to a write, the Secret itself is looked at first: the cache
@@ -203,6 +229,7 @@ fn plan_with<S>(
         turn_at,
         // One that cannot be read makes the grant invalid.
         revoke_before: grant.revoke_before().ok().flatten(),
+        paused_since: known.pause.since(now),
         reported_until: reported.map(|at| at.0),
         min_interval: context.min_interval,
         has_broker: context.has_broker,

@@ -1,6 +1,6 @@
 //! What is to be done about a grant: decided over plain values, without a clock or a cluster.
 
-use super::allowance::AT_ONCE;
+use super::waits;
 use crate::{
     failures::Failure,
     session_secret::{Facts, Served},
@@ -32,6 +32,8 @@ pub(crate) struct Input<'a> {
     pub turn_at: Option<Timestamp>,
     /// Sessions from before this are to be dropped.
     pub revoke_before: Option<Timestamp>,
+    /// Since when no pod has used the grant, where it pauses for that.
+    pub paused_since: Option<Timestamp>,
     /// Until when, by the grant's own status, a session is out.
     pub reported_until: Option<Timestamp>,
     /// Sessions are not renewed more often than this.
@@ -161,7 +163,13 @@ pub(crate) fn plan(input: &Input<'_>) -> Plan {
         let message = "the session was dropped a moment ago: a new one comes".to_owned();
         return hold(input.secret, reason::REVOKED, message, Some(at), input.now);
     }
-    let why = match due(input) {
+    let due = due(input);
+    // What is there is still of the spec as it is.
+    if let Some(since) = input.paused_since.filter(|_| due != Err(Why::Changed)) {
+        let message = waits::paused(input.spec, since);
+        return hold(input.secret, reason::PAUSED, message, None, input.now);
+    }
+    let why = match due {
         Ok(until) => return Plan::Wait { until },
         Err(why) => why,
     };
@@ -171,8 +179,8 @@ pub(crate) fn plan(input: &Input<'_>) -> Plan {
     // Attempts that are repeated have their backoff.
     let issue_at = input.issue_at.filter(|_| input.failure.is_none());
     let (reason, message, at) = match (issue_at, input.turn_at) {
-        (Some(at), _) => (reason::TOO_MANY_ISSUES, too_many(why, at), at),
-        (None, Some(at)) => (reason::PENDING, crowded(&input.spec.identity), at),
+        (Some(at), _) => (reason::TOO_MANY_ISSUES, waits::too_many(why, at), at),
+        (None, Some(at)) => (reason::PENDING, waits::crowded(&input.spec.identity), at),
         (None, None) => return Plan::Issue(why),
     };
     hold(input.secret, reason, message, Some(at), input.now)
@@ -197,30 +205,6 @@ pub(crate) fn not_taken_away(failure: &Failure) -> Plan {
         message: format!("the session was not taken away: {}", failure.message),
         retry_at: failure.retry_at,
     }
-}
-
-fn too_many(why: Why, at: Timestamp) -> String {
-    format!(
-        "more than {AT_ONCE} sessions in a short while, as {}: find who does that; the next is issued at {}",
-        cause(why),
-        rfc3339(at)
-    )
-}
-
-/// What keeps making sessions due.
-const fn cause(why: Why) -> &'static str {
-    match why {
-        Why::First => "its Secret keeps being removed",
-        Why::Changed => "the grant, its identity, or the Secret's annotations keep changing",
-        Why::Restored => {
-            "the session keeps being taken away and restored, or the Secret's annotations say so"
-        }
-        Why::Due => "the times in the Secret's annotations keep changing",
-    }
-}
-
-fn crowded(identity: &str) -> String {
-    format!("many grants ask AwsIdentity {identity:?} for a session: this one waits for its turn")
 }
 
 /// What follows when a session was not to be had.

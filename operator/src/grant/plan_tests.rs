@@ -20,6 +20,7 @@ struct Case {
     issue_at: Option<Timestamp>,
     turn_at: Option<Timestamp>,
     revoke_before: Option<Timestamp>,
+    paused_since: Option<Timestamp>,
     reported_until: Option<Timestamp>,
     has_broker: bool,
     now: Timestamp,
@@ -39,6 +40,7 @@ impl Case {
             issue_at: None,
             turn_at: None,
             revoke_before: None,
+            paused_since: None,
             reported_until: None,
             has_broker: true,
             now: now(),
@@ -56,6 +58,7 @@ impl Case {
             issue_at: self.issue_at,
             turn_at: self.turn_at,
             revoke_before: self.revoke_before,
+            paused_since: self.paused_since,
             reported_until: self.reported_until,
             min_interval: SignedDuration::from_mins(5),
             has_broker: self.has_broker,
@@ -412,3 +415,6 @@ proptest! {
 
 #[path = "plan_broker_tests.rs"]
 mod of_broker;
+
+#[path = "plan_pause_tests.rs"]
+mod of_pause;

@@ -13,6 +13,7 @@ use crate::{
     context::{Context, Sessions},
     events::{News, news},
     metrics::{kind, outcome},
+    pods::in_status,
     requeue::{self, AT_LEAST_EVERY},
     session_secret::WriteError,
     status::{StatusError, patch},
@@ -82,7 +83,10 @@ pub(crate) async fn reconcile<S: Sessions>(
     context
         .metrics
         .reconciled(kind::GRANT, name_of(&outcome.plan));
-    let wait = wait(&outcome.plan, clock::now());
+    let now = clock::now();
+    let pause = known.pause.is_to_come(now);
+    let pause = pause.map_or(AT_LEAST_EVERY, |at| clock::until(at, now));
+    let wait = wait(&outcome.plan, now).min(pause);
     Ok(Some(requeue::within(wait)))
 }
 
@@ -99,7 +103,12 @@ fn report(
     if is_a_moment(grant, known, outcome) {
         return None;
     }
-    let status = project(grant, &known.lookup, &view, has_secret, clock::now());
+    let orphans_told = grant.status.as_ref().and_then(|own| own.orphaned_pods);
+    let status = AwsGrantStatus {
+        orphaned_pods: in_status(known.orphans, orphans_told),
+        unused_since: known.pause.unused_since.map(clock::whole_seconds),
+        ..project(grant, &known.lookup, &view, has_secret, clock::now())
+    };
     let digest = digest(&status);
     if object.tells(digest) && !told.differs(&grant.uid().unwrap_or_default(), digest) {
         return None;

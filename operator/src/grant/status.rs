@@ -108,6 +108,9 @@ pub(crate) fn project(
         // What is left of a Secret from before the change of store holds no session.
         secret_name: (has_secret && !matches!(view, View::Brokered)).then(|| grant.secret_name()),
         revoked_before: revoked_before(grant, served, now).or(old.revoked_before),
+        // What pods tell is no part of how the session stands.
+        orphaned_pods: None,
+        unused_since: None,
     }
 }
 
@@ -149,9 +152,11 @@ fn own_findings(grant: &AwsGrant, view: &View<'_>) -> Vec<Finding> {
             ..
         } => {
             let status = (*reason != reason::PENDING).then_some(false);
+            // To renew what nobody uses has not failed.
+            let refreshed = status.filter(|_| *reason != reason::PAUSED);
             vec![
                 held(role, reason, message, *left, status),
-                finding(REFRESHED, status, reason, (*message).to_owned()),
+                finding(REFRESHED, refreshed, reason, (*message).to_owned()),
             ]
         }
     }
@@ -176,9 +181,18 @@ fn held(role: &str, why: &'static str, message: &str, left: Left, status: Option
                 "the session expired at {}, and there is no new one: {message}",
                 rfc3339(at)
             );
-            finding(READY, Some(false), reason::EXPIRED, text)
+            finding(READY, Some(false), ended(why), text)
         }
         Left::Nothing => finding(READY, status, why, message.to_owned()),
+    }
+}
+
+/// Why there is nothing, where the last session has expired.
+pub(crate) fn ended(why: &'static str) -> &'static str {
+    if why == reason::PAUSED {
+        reason::PAUSED
+    } else {
+        reason::EXPIRED
     }
 }
 

@@ -96,6 +96,33 @@ fn an_expired_session_says_since_when_and_why() {
 }
 
 #[test]
+fn a_paused_grant_is_ready_until_its_session_ends_and_no_renewal_failed() {
+    let served = served("04:00:00", "05:00:00");
+    let held = |left, served| View::Held {
+        reason: reason::PAUSED,
+        message: "no pod has used the grant",
+        left,
+        served,
+        retry_at: None,
+    };
+    let view = held(Left::Until(served.expiration), Some(&served));
+    let status = project(&grant(), &ready(), &view, true, now());
+    let (is_ready, why, message) = shown(&status, READY);
+    assert_eq!((is_ready.as_str(), why.as_str()), ("True", "Issued"));
+    assert!(message.contains("not renewed: no pod"), "{message}");
+    let refreshed = shown(&status, REFRESHED);
+    assert_eq!(
+        (refreshed.0.as_str(), refreshed.1.as_str()),
+        ("Unknown", "Paused")
+    );
+    for left in [Left::Expired(at("03:00:00")), Left::Nothing] {
+        let status = project(&grant(), &ready(), &held(left, None), true, now());
+        let (is_ready, why, _) = shown(&status, READY);
+        assert_eq!((is_ready.as_str(), why.as_str()), ("False", "Paused"));
+    }
+}
+
+#[test]
 fn a_full_session_says_what_it_may_not() {
     let served = served("04:00:00", "05:00:00");
     let view = View::Serving {

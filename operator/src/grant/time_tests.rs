@@ -60,6 +60,7 @@ proptest! {
             issue_at,
             turn_at,
             revoke_before: None,
+            paused_since: None,
             reported_until: None,
             min_interval: SignedDuration::from_secs(interval),
             has_broker: false,

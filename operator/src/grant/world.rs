@@ -10,11 +10,15 @@ use crate::{
     fixtures,
     lease::Fence,
     metrics::Metrics,
+    pods::{Orphans, Users},
     scripted::{self, Asked, Log, list, patched, refusal, stored},
     session_secret::{Index, Writer, index::Pending},
     watch::{Cache, Synced},
 };
-use alter_crds::{AwsGrant, AwsGrantStatus, AwsIdentity, names::secret};
+use alter_crds::{
+    AwsGrant, AwsGrantStatus, AwsIdentity,
+    names::{pod, secret},
+};
 use alter_issuer::{
     Caller, IssueError, Issued,
     lookup::{Labels, Lookup, look_up},
@@ -28,7 +32,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -51,7 +55,7 @@ pub(super) const LOST: &str = "lost";
 
 /// AWS: a session of an hour each time, a refusal, or silence.
 #[derive(Default)]
-pub(super) struct Aws {
+pub(crate) struct Aws {
     asked: AtomicU32,
     refuses: bool,
 }
@@ -92,8 +96,8 @@ impl Sessions for Arc<Aws> {
     clippy::struct_excessive_bools,
     reason = "what may be the matter, one by one"
 )]
-pub(super) struct World {
-    pub(super) grant: AwsGrant,
+pub(crate) struct World {
+    pub(crate) grant: AwsGrant,
     pub(super) identity: Option<AwsIdentity>,
     /// Metadata of the grant's Secret, as the cache has it and as the API server does.
     pub(super) cached: Option<Value>,
@@ -120,7 +124,7 @@ pub(super) struct Running {
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             grant: fixtures::grant(),
             identity: Some(fixtures::identity()),
@@ -198,7 +202,11 @@ impl World {
         }
     }
 
-    fn context(&self, client: kube::Client, sessions: Arc<Aws>) -> Arc<Context<Arc<Aws>>> {
+    pub(crate) fn context(
+        &self,
+        client: kube::Client,
+        sessions: Arc<Aws>,
+    ) -> Arc<Context<Arc<Aws>>> {
         let fence = Fence::new();
         if self.leads {
             fence.open(Instant::now(), clock::now());
@@ -263,6 +271,8 @@ impl World {
             due: crate::due::due().0,
             min_interval,
             has_broker: self.has_broker,
+            users: Users::new(&Scope::Cluster),
+            orphans: Orphans::default(),
             grants_changed: Arc::default(),
         })
     }
@@ -284,6 +294,20 @@ impl Running {
         let lines = self.log.lines();
         let last = lines.iter().rposition(|line| line.ends_with("/status"));
         status_of(&self.log.at(last.unwrap()))
+    }
+
+    /// All pods are known: the one there is, if any, has this annotation.
+    pub(super) fn pods_are(&self, annotation: Option<&str>) {
+        let users = &self.context.users;
+        users.found_unlabelled(Some(HashSet::new()));
+        users.follow(0, &Event::Init);
+        if let Some(text) = annotation {
+            let metadata = json!({"name": "app", "namespace": "team-a", "uid": "p-1",
+                "annotations": {(pod::GRANT): text}});
+            let pod = serde_json::from_value(json!({"metadata": metadata}));
+            users.follow(0, &Event::InitApply(pod.unwrap()));
+        }
+        users.follow(0, &Event::InitDone);
     }
 
     /// The watch tells that someone removed the grant's Secret.

@@ -76,6 +76,8 @@ fn carry_the_values() -> Result<(), Failure> {
     assert_eq!(operator.min_refresh_interval, Duration::from_secs(90));
     assert_eq!((operator.sts_rate, operator.sts_burst), (0.5, 1));
     assert_eq!(operator.concurrency, 4);
+    assert_eq!(operator.orphan_interval, Duration::from_mins(90));
+    assert!(operator.evict_orphans);
     assert_eq!(operator.certificates, Certificates::Self_);
 
     let agent = webhook(&objects)?.settings();

@@ -84,6 +84,7 @@ const OPERATOR: &[&str] = &[
     "cluster awsidentities/status.alter.dev: patch",
     "cluster events.events.k8s.io: create",
     "cluster namespaces: list watch",
+    "cluster pods: get list watch",
     "cluster secrets: list watch create patch delete",
     "namespace leases.coordination.k8s.io: create",
     "namespace leases.coordination.k8s.io[alter-operator]: get update",
@@ -107,7 +108,9 @@ fn the_operator_keeps_sessions_and_the_certificate() -> Result<(), Failure> {
 fn tokens_are_of_the_named_accounts_alone() -> Result<(), Failure> {
     let token = "namespace serviceaccounts/token[aws alter.tenants]: create";
     // The release's leases and webhooks are named as in every configuration; the operator's account is not.
-    let expected = [OPERATOR, CERTIFICATE_KEEPER, BROKER_CA, &[token]].concat();
+    // This configuration asks for evictions too; the others give no right to them.
+    let evict = "cluster pods/eviction: create";
+    let expected = [OPERATOR, CERTIFICATE_KEEPER, BROKER_CA, &[token, evict]].concat();
     assert_rights(&configuration("every-value"), "aws", &expected)
 }
 
@@ -137,13 +140,14 @@ fn where_namespaces_are_named_rights_end_at_those() -> Result<(), Failure> {
             "awsgrants/status.alter.dev: patch",
             "configmaps[alter-broker-ca]: list watch create patch",
             "events.events.k8s.io: create",
+            "pods: get list watch",
             "secrets: list watch create patch delete",
         ]
         .map(|line| format!("in {namespace}: {line}"))
     });
     let of_namespaces = of_namespaces.as_flattened();
     operator.extend(of_namespaces.iter().map(String::as_str));
-    webhook.extend([of_namespaces[0].as_str(), of_namespaces[5].as_str()]);
+    webhook.extend([of_namespaces[0].as_str(), of_namespaces[6].as_str()]);
     assert_rights(&watched, "alter-operator", &operator)?;
     assert_rights(&watched, "alter-webhook", &webhook)
 }

@@ -40,6 +40,8 @@ fn refuses_values_that_mean_nothing() {
         "operator.sts.burst=0.5",
         "operator.concurrency=0",
         "operator.concurrency=70000",
+        "operator.orphans.interval=5",
+        "operator.orphans.evict=sometimes",
         "operator.serviceAccount.name=Not_A_Name",
         "operator.extraEnv[0].value=x",
         "operator.webIdentity.serviceAccounts={Not_A_Name}",
