@@ -3,9 +3,10 @@ export ALTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/alter
 # In the cache, so that a fresh clone does not build its dependencies anew.
 export CARGO_TARGET_DIR ?= $(ALTER_CACHE)/target
 CRDS = charts/alter/files/crds
+HOSTS = sigv4/src/hosts/generated.rs
 
 .DEFAULT_GOAL := help
-.PHONY: checkout help demo demo-clean test unit lint crds check-crds chart sdks deny e2e e2e-clean images push bench clean-cache
+.PHONY: checkout help demo demo-clean test unit lint crds check-crds tables check-tables botocore chart sdks deny e2e e2e-clean images push bench clean-cache
 
 # Checkouts that share the target folder look the same to Cargo but for their files' times: the one that comes anew is newer.
 checkout:
@@ -40,6 +41,18 @@ check-crds: checkout ## Fails when the chart's CRDs are stale
 	@fresh=$$(mktemp -d) && trap 'rm -r "$$fresh"' EXIT && \
 	  cargo run --quiet --package alter-crds --bin crdgen "$$fresh" && \
 	  diff --recursive "$$fresh" $(CRDS) || { echo 'the CRDs are stale: run make crds' >&2; exit 1; }
+
+tables: checkout ## Writes the table of AWS's hosts
+	cargo run --quiet --package alter-sigv4-tablegen -- sigv4/data/endpoints.json.gz $(HOSTS)
+
+check-tables: checkout ## Fails when the table of hosts is stale
+	@fresh=$$(mktemp) && trap 'rm "$$fresh"' EXIT && \
+	  cargo run --quiet --package alter-sigv4-tablegen -- sigv4/data/endpoints.json.gz "$$fresh" && \
+	  diff "$$fresh" $(HOSTS) || { echo 'the table of hosts is stale: run make tables' >&2; exit 1; }
+
+botocore: ## Takes AWS's hosts from a release of botocore: make botocore BOTOCORE=1.44.5
+	@sigv4/tablegen/fetch $(BOTOCORE)
+	@$(MAKE) --no-print-directory tables
 
 chart: checkout ## Tests of the chart
 	@e2e/cluster/tools helm
