@@ -22,6 +22,8 @@ pub(crate) enum Bell {
     Grant(String, String),
     /// A namespace.
     Namespace(String),
+    /// Any identity; it wakes everyone else too.
+    Identities,
 }
 
 /// Hears some bells until it is dropped; what rings between two waits is not lost.

@@ -136,6 +136,10 @@ impl Cluster {
         self.grants.get(&ObjectRef::new(name).within(namespace))
     }
 
+    pub(crate) fn identities(&self) -> Vec<Guarded<AwsIdentity>> {
+        self.identities.state()
+    }
+
     pub(crate) fn identity(&self, name: &str) -> Option<Guarded<AwsIdentity>> {
         self.identities.get(&ObjectRef::new(name))
     }

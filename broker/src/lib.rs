@@ -13,6 +13,7 @@ mod clock;
 pub mod cluster;
 mod decide;
 pub mod metrics;
+mod principal;
 mod quota;
 pub mod router;
 pub mod serve;

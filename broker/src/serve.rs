@@ -6,6 +6,7 @@ use crate::{
     authenticate::Authenticator,
     cluster::Cluster,
     metrics::Metrics,
+    principal,
     router::{App, router},
     sessions::Sessions,
 };
@@ -79,7 +80,10 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let scope = args.server.watch_namespaces.clone();
     let (cluster, fillers) = Cluster::new(scope.clone());
     fillers.watch(&client, &scope, &ended);
+    let principals = principal::Keeper::new(client.clone(), issuer.clone());
     let app = Arc::new(app(&args, cluster, issuer, client, metrics));
+    let (known, until) = (app.clone(), ended.clone());
+    tokio::spawn(async move { principals.run(&known.desk.cluster, until).await });
 
     // 2. Serve until told to end, then until the last question is answered.
     let health = health::serve(

@@ -35,6 +35,12 @@ use std::collections::BTreeMap;
         name = "Age",
         type_ = "date"
     ),
+    printcolumn(
+        json_path = ".status.brokerArn",
+        name = "Broker",
+        type_ = "string",
+        priority = 1
+    ),
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
@@ -295,7 +301,7 @@ pub struct NamespaceRule {
     pub selector: Option<LabelSelector>,
 }
 
-/// What the operator found.
+/// What operator and broker found.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsIdentityStatus {
@@ -309,7 +315,10 @@ pub struct AwsIdentityStatus {
     /// The principal that AWS says the operator is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
-    /// Since when AWS says so; sessions of one role are one principal.
+    /// The principal that AWS says the broker is, where the identity allows it; the broker writes this field, and no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker_arn: Option<String>,
+    /// Since when AWS says that `arn` is the operator; sessions of one role are one principal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
     /// When AWS last said so.

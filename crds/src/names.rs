@@ -121,6 +121,8 @@ pub mod field_manager {
     pub const CERTIFICATE: &str = "alter-operator/certificate";
     /// The broker's CAs in the namespaces of its grants.
     pub const BROKER_CA: &str = "alter-operator/broker-ca";
+    /// `status.brokerArn` of identities.
+    pub const BROKER_STATUS: &str = "alter-broker/status";
 }
 
 /// Keys of the Secret with the webhook's certificates.

@@ -26,6 +26,8 @@ pub(crate) struct Input<'a> {
     pub changed: bool,
     /// The last failure, where nothing changed since.
     pub failure: Option<&'a Failure>,
+    /// Whether the installation has a broker.
+    pub has_broker: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -76,7 +78,8 @@ fn fresh_until(input: &Input<'_>) -> Option<Timestamp> {
     let until = checked.checked_add(FRESH).ok()?;
     // A time ahead is of a clock that was wrong.
     let fresh = checked <= input.now + FRESH && input.now < until;
-    (of_this_spec && ready && fresh).then_some(until)
+    let left_over = status.broker_arn.is_some() && !input.has_broker;
+    (of_this_spec && ready && fresh && !left_over).then_some(until)
 }
 
 /// What was found.
@@ -101,13 +104,15 @@ pub(crate) enum Found<'a> {
 /// The status after a look.
 ///
 /// A failure that says nothing about the identity (AWS throttles, or cannot be reached) does not take back
-/// what AWS said of the same spec before.
+/// what AWS said of the same spec before. What the broker wrote stays while there is one.
 pub(crate) fn project(
     old: &AwsIdentityStatus,
     generation: Option<i64>,
     found: &Found<'_>,
+    has_broker: bool,
     now: Timestamp,
 ) -> AwsIdentityStatus {
+    let broker_arn = old.broker_arn.clone().filter(|_| has_broker);
     let finding = |status, reason, message| Finding {
         type_: READY,
         status: Some(status),
@@ -118,6 +123,7 @@ pub(crate) fn project(
         conditions: condition::merge(&old.conditions, vec![finding], generation, now),
         account_id: caller.map(|(account, _)| account.to_owned()),
         arn: caller.map(|(_, arn)| arn.to_owned()),
+        broker_arn: broker_arn.clone(),
         since: caller.map(|(_, arn)| since(old, arn, now)),
         last_checked: caller.map(|_| whole_seconds(now)),
         observed_generation: generation,
@@ -137,7 +143,10 @@ pub(crate) fn project(
                 && old.observed_generation == generation
                 && condition::is_true(&old.conditions, READY) =>
         {
-            old.clone()
+            AwsIdentityStatus {
+                broker_arn,
+                ..old.clone()
+            }
         }
         Found::Failed { reason, message } => {
             status(finding(false, reason, (*message).to_owned()), None)
@@ -183,6 +192,7 @@ mod tests {
             invalid: None,
             changed: false,
             failure: None,
+            has_broker: true,
             now: now(),
         }
     }
@@ -195,6 +205,15 @@ mod tests {
             reason: reason::SOURCE_REJECTED,
             message: "m".to_owned(),
         }
+    }
+
+    fn project(
+        old: &AwsIdentityStatus,
+        generation: Option<i64>,
+        found: &Found<'_>,
+        now: Timestamp,
+    ) -> AwsIdentityStatus {
+        super::project(old, generation, found, true, now)
     }
 
     #[test]
@@ -345,5 +364,33 @@ mod tests {
         assert_eq!(project(&status(), Some(1), &throttled, now()), status());
         let edited = project(&status(), Some(2), &throttled, now());
         assert!(!condition::is_true(&edited.conditions, READY));
+    }
+
+    #[test]
+    fn what_the_broker_wrote_stays_while_there_is_one() {
+        let told = AwsIdentityStatus {
+            broker_arn: Some("arn:aws:iam::111122223333:role/broker".to_owned()),
+            ..status()
+        };
+        let failed = |reason| Found::Failed {
+            reason,
+            message: "m",
+        };
+        for found in [
+            caller("arn:x"),
+            failed(reason::THROTTLED),
+            failed(reason::SOURCE_REJECTED),
+        ] {
+            let with = project(&told, Some(1), &found, now());
+            assert_eq!(with.broker_arn, told.broker_arn, "{found:?}");
+            let without = super::project(&told, Some(1), &found, false, now());
+            assert_eq!(without.broker_arn, None, "{found:?}");
+        }
+        assert!(matches!(plan(&input(&told)), Plan::Wait { .. }));
+        let gone = Input {
+            has_broker: false,
+            ..input(&told)
+        };
+        assert_eq!(plan(&gone), Plan::Check, "so that it is cleared");
     }
 }

@@ -76,6 +76,7 @@ fn decide<S>(identity: &AwsIdentity, context: &Context<S>) -> Plan {
         invalid: invalid.map(|error| error.to_string()),
         changed: context.rechecks.is_asked(&identity.name_any()),
         failure: failure.as_ref(),
+        has_broker: context.has_broker,
         now: clock::now(),
     })
 }
@@ -111,7 +112,8 @@ async fn tell<S>(
         },
     };
     let (old, now) = (old_status(identity), clock::now());
-    let status = project(&old, identity.metadata.generation, &found, now);
+    let generation = identity.metadata.generation;
+    let status = project(&old, generation, &found, context.has_broker, now);
     if identity.status.as_ref() == Some(&status) {
         return Ok(());
     }

@@ -309,35 +309,6 @@ fn of_config_maps_the_operator_writes_the_brokers_ca_alone() -> Result<(), Failu
     Ok(())
 }
 
-/// The broker may see pods and check tokens; it writes nothing, and reads Secrets of its own namespace alone.
-#[test]
-fn the_broker_writes_nothing() -> Result<(), Failure> {
-    let release = installed()?;
-    release.upgrade(&["--set", "broker.enabled=true"])?;
-    let broker = format!("--as=system:serviceaccount:{NAMESPACE}:alter-broker");
-    let may = |arguments: &[&str]| {
-        let command = [&["auth", "can-i"], arguments, &[broker.as_str()]].concat();
-        kubectl(&command, "").is_ok_and(|answer| answer.trim() == "yes")
-    };
-    eventually("the broker may watch pods", || {
-        may(&["watch", "pods", "-A"])
-    })?;
-    assert!(may(&["create", "tokenreviews.authentication.k8s.io"]));
-    assert!(may(&["get", "secrets", "-n", NAMESPACE]));
-    for denied in [
-        ["get", "secrets", "-n", "default"],
-        ["list", "secrets", "-n", NAMESPACE],
-        ["create", "secrets", "-n", NAMESPACE],
-        ["create", "serviceaccounts/token", "-n", NAMESPACE],
-        ["patch", "awsgrants.alter.dev", "-n", "default"],
-        ["get", "pods", "-n", "default"],
-        ["create", "pods", "-n", "default"],
-    ] {
-        assert!(!may(&denied), "{denied:?}");
-    }
-    Ok(())
-}
-
 /// Its keeper watches the two objects of that name, which RBAC allows by the field selector.
 #[test]
 fn the_operator_watches_its_own_configurations_only() -> Result<(), Failure> {

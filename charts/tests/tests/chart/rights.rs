@@ -177,6 +177,7 @@ fn the_broker_checks_tokens_and_sees_who_may_have_a_session() -> Result<(), Fail
         &[
             "cluster awsgrants.alter.dev: list watch",
             "cluster awsidentities.alter.dev: list watch",
+            "cluster awsidentities/status.alter.dev: patch",
             "cluster namespaces: list watch",
             "cluster pods: list watch",
             "cluster tokenreviews.authentication.k8s.io: create",
@@ -188,6 +189,7 @@ fn the_broker_checks_tokens_and_sees_who_may_have_a_session() -> Result<(), Fail
         "alter-broker",
         &[
             "cluster awsidentities.alter.dev: list watch",
+            "cluster awsidentities/status.alter.dev: patch",
             "cluster tokenreviews.authentication.k8s.io: create",
             "in team-a: awsgrants.alter.dev: list watch",
             "in team-a: pods: list watch",
