@@ -9,8 +9,11 @@ use crate::{
 /// Prints who AWS says the caller is.
 pub const WHO: &str = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])";
 
+/// What SDKs run in a pod, with the name of a grant.
+pub const HELPER_PROGRAM: &str = "/var/run/alter/bin/credential-process";
+
 /// What an SDK runs in a pod with the grant `bedrock`.
-pub const HELPER: [&str; 2] = ["/var/run/alter/bin/credential-process", "bedrock"];
+pub const HELPER: [&str; 2] = [HELPER_PROGRAM, "bedrock"];
 
 /// Takes credentials anew for each call to AWS, until its standard input ends; any failed call ends it.
 const CALLS: &str = r"

@@ -3,7 +3,7 @@
 use crate::{Failure, wait::DEADLINE};
 use std::process::Stdio;
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
     time::timeout,
 };
@@ -49,6 +49,25 @@ impl Running {
         let mut arguments = vec!["exec", "-i", "-n", namespace, pod, "-c", container, "--"];
         arguments.extend(command);
         Self::start(&arguments)
+    }
+
+    /// Waits for the next line that it prints.
+    pub async fn line(&mut self) -> Result<String, Failure> {
+        let pipe = self.0.stdout.as_mut().ok_or("its output was taken")?;
+        // Byte by byte, so that nothing of what follows is lost.
+        let read = async {
+            let mut line = Vec::new();
+            loop {
+                match pipe.read_u8().await {
+                    Ok(b'\n') => return Ok(line),
+                    Ok(byte) => line.push(byte),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        let line = timeout(DEADLINE, read).await;
+        let line = line.map_err(|_| format!("kubectl said nothing within {DEADLINE:?}"))??;
+        Ok(String::from_utf8(line)?)
     }
 
     /// Gives it `stdin` and nothing after, and waits until it ends.

@@ -3,6 +3,7 @@
 
 pub mod anywhere;
 pub mod app;
+pub mod away;
 pub mod aws_role;
 pub mod brokered;
 pub mod fixture;
@@ -11,6 +12,7 @@ pub mod leak;
 pub mod namespace;
 pub mod relay;
 pub mod system;
+pub mod tenant;
 pub mod trail;
 pub mod wait;
 pub mod witness;

@@ -51,16 +51,11 @@ async fn a_role_behind_two_others_is_reached_through_them_alone() -> Result<(), 
 }
 
 #[tokio::test]
-async fn a_hop_outside_of_the_rule_and_a_long_session_are_refused() -> Result<(), Failure> {
+async fn a_long_session_behind_a_role_is_refused() -> Result<(), Failure> {
     with_temp_namespace("chain-rule", &[], async |here| {
-        let narrow = identity(&here.name).replace("role/*", "role/chain-e*");
-        here.apply(&narrow).await?;
-        here.identity_is(true, "").await?;
+        here.identity().await?;
         let chain = format!("  roleChain: [\"{}\"]", role("chain-hub"));
         let chained = grant_of(&here.name, "chained", &role("chain-end"), &chain);
-        let said = here.refused(&chained).await?;
-        let part = format!("roleChain[0]: {} is not among the roles", role("chain-hub"));
-        assert!(said.contains(&part), "{said}");
         let long = format!("{chained}  durationSeconds: 7200\n");
         let said = here.refused(&long).await?;
         assert!(
@@ -97,13 +92,8 @@ for model in ['anthropic.claude-3-haiku-20240307-v1:0', 'anthropic.claude-3-sonn
 ";
 
 #[tokio::test]
-async fn a_session_without_a_role_is_denied_unless_the_rule_hands_it_over() -> Result<(), Failure> {
+async fn only_an_identity_with_a_users_key_gives_sessions_without_a_role() -> Result<(), Failure> {
     with_temp_namespace("no-role", &[], async |here| {
-        here.identity().await?;
-        for spec in ["", HAIKU] {
-            let said = here.refused(&without_role(&here.name, "own", spec)).await?;
-            assert!(said.contains("no session without a role"), "{said}");
-        }
         let said = here
             .refused(&own_sessions(&here.name, "Full").replace(
                 "accessKey: {secretRef: {name: aws-access-key}}",

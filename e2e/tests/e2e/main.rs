@@ -17,5 +17,6 @@ mod reinvocation;
 mod renewal;
 mod rules;
 mod sdk;
+mod second_tenant;
 mod sts;
 mod taking_away;

@@ -1,4 +1,4 @@
-//! Allow rules, foreign Secrets, and identities that go or change their mind.
+//! Foreign Secrets, and identities and keys that go or change.
 
 use alter_crds::{AwsGrant, condition};
 use alter_e2e::{
@@ -13,56 +13,6 @@ use kube::{
     Api,
     api::{ObjectMeta, PostParams},
 };
-
-#[tokio::test]
-async fn a_role_that_no_rule_names_is_denied_at_once() -> Result<(), Failure> {
-    with_temp_namespace("rule", &[], async |here| {
-        here.identity().await?;
-        let role = "arn:aws:iam::111122223333:role/team-a-bedrock";
-        let said = here
-            .refused(&grant_of(&here.name, "other", role, ""))
-            .await?;
-        assert!(
-            said.contains(role) && said.contains("spec.allow[0]"),
-            "{said}"
-        );
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test]
-async fn an_identity_that_stops_allowing_takes_sessions_away() -> Result<(), Failure> {
-    with_temp_namespace("disallow", &[], async |here| {
-        here.identity().await?;
-        here.ready_grant("bedrock", "").await?;
-        here.apply(&identity(&here.name).replace("role/*", "role/other"))
-            .await?;
-        here.grant_is("bedrock", false, "NotAllowed").await?;
-        let secrets: Api<Secret> = Api::namespaced(here.client.clone(), &here.name);
-        let secret = secrets.get("bedrock-aws").await?;
-        assert_eq!(
-            secret.data.map(|data| data.into_keys().collect::<Vec<_>>()),
-            Some(vec!["grant.json".to_owned()])
-        );
-        wait::until_found("an event that says so", async || {
-            let events = kubectl::run(&[
-                "get",
-                "events",
-                "-n",
-                &here.name,
-                "-o",
-                "jsonpath={.items[*].reason}",
-            ])
-            .await?;
-            Ok(events.contains("NotAllowed").then_some(()))
-        })
-        .await?;
-        here.apply(&identity(&here.name)).await?;
-        here.grant_ready("bedrock").await.map(|_| ())
-    })
-    .await
-}
 
 #[tokio::test]
 async fn an_identity_that_goes_keeps_sessions_until_they_expire() -> Result<(), Failure> {

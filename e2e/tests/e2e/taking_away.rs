@@ -1,11 +1,15 @@
-//! Suspending and deleting a grant, and coming back.
+//! Every way of taking a session away from a running pod, and coming back.
 
 use alter_e2e::{
     Failure, TestNamespace,
     app::{HELPER, with_served_app},
+    away::Way,
+    brokered::{STORE, with_brokered_app},
     fixture::{IDLE, grant, python_pod},
     kubectl, wait,
 };
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
 
 /// What the endpoint answers to an SDK: status, content type, body.
 const ASK: &str = r"
@@ -35,8 +39,21 @@ fn one_clear_line(output: &kubectl::Output, parts: &[&str]) {
     }
 }
 
-async fn comes_back(here: &TestNamespace) -> Result<(), Failure> {
-    here.ready_grant("bedrock", "").await?;
+/// Takes the session of the pod `app` away; its helper refuses, says that much in one line, and serves again once it
+/// is given back.
+async fn goes_and_comes_back(
+    here: &TestNamespace,
+    way: Way,
+    spec: &str,
+    parts: &[&str],
+    meanwhile: impl AsyncFnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    here.helper(true).await?;
+    here.take_away(way, "bedrock").await?;
+    let said = here.helper(false).await?;
+    one_clear_line(&said, parts);
+    meanwhile().await?;
+    here.give_back(way, "bedrock", spec).await?;
     let output = here.helper(true).await?;
     assert!(
         output.stdout.contains("\"Version\":1"),
@@ -48,14 +65,81 @@ async fn comes_back(here: &TestNamespace) -> Result<(), Failure> {
 #[tokio::test]
 async fn suspending_takes_the_session_away_and_resuming_brings_one_back() -> Result<(), Failure> {
     with_served_app("suspend", "process", async |here| {
-        here.helper(true).await?;
-        here.apply(&grant(&here.name, "bedrock", "  suspend: true"))
-            .await?;
-        here.grant_is("bedrock", false, "Suspended").await?;
-        here.taken_away("bedrock-aws").await?;
-        let said = here.helper(false).await?;
-        one_clear_line(&said, &["taken away (Suspended): ", "set it to false"]);
-        comes_back(here).await
+        let parts = ["taken away (Suspended): ", "set it to false"];
+        goes_and_comes_back(here, Way::Suspended, "", &parts, async || {
+            here.grant_is("bedrock", false, "Suspended").await?;
+            here.taken_away("bedrock-aws").await
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn deleting_takes_the_session_away_and_a_new_grant_brings_one_back() -> Result<(), Failure> {
+    with_served_app("delete", "process", async |here| {
+        let parts = ["taken away (Deleted): ", "create it again"];
+        goes_and_comes_back(here, Way::Deleted, "", &parts, async || {
+            here.taken_away("bedrock-aws").await
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_namespace_off_the_list_loses_its_sessions_and_says_so() -> Result<(), Failure> {
+    with_served_app("disallow", "process", async |here| {
+        let parts = ["taken away (NotAllowed): ", "ask the platform team for one"];
+        goes_and_comes_back(here, Way::NamespaceOff, "", &parts, async || {
+            here.grant_is("bedrock", false, "NotAllowed").await?;
+            here.taken_away("bedrock-aws").await?;
+            wait::until_found("an event that says so", async || {
+                let reasons = ["-o", "jsonpath={.items[*].reason}"];
+                let events = [&["get", "events", "-n", &here.name], &reasons[..]].concat();
+                let events = kubectl::run(&events).await?;
+                Ok(events.contains("NotAllowed").then_some(()))
+            })
+            .await
+        })
+        .await
+    })
+    .await
+}
+
+/// The grant goes on for the others: its session stays, and the agents of pods that run as another refuse.
+#[tokio::test]
+async fn a_service_account_off_the_list_is_refused_where_it_runs() -> Result<(), Failure> {
+    with_served_app("account", "process", async |here| {
+        let parts = ["it is for the service accounts job, and this pod runs as default"];
+        goes_and_comes_back(here, Way::AccountOff, "", &parts, async || {
+            here.grant_ready("bedrock").await?;
+            let secrets: Api<Secret> = Api::namespaced(here.client.clone(), &here.name);
+            let data = secrets.get("bedrock-aws").await?.data.unwrap_or_default();
+            assert!(data.contains_key("credentials.json"));
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_broker_takes_away_in_every_way_and_gives_back() -> Result<(), Failure> {
+    with_brokered_app("broker-away", async |here| {
+        for way in Way::ALL {
+            let parts = match way {
+                Way::Suspended => ["taken away (Suspended): ", "set it to false"],
+                Way::Deleted => ["taken away (GrantNotFound): ", "create it"],
+                Way::NamespaceOff => ["taken away (NotAllowed): ", "ask the platform team for one"],
+                Way::AccountOff => [
+                    "taken away (ServiceAccountNotAllowed): ",
+                    "spec.serviceAccounts allows job, and this pod runs as default",
+                ],
+            };
+            goes_and_comes_back(here, way, STORE, &parts, async || Ok(())).await?;
+        }
+        Ok(())
     })
     .await
 }
@@ -101,18 +185,6 @@ async fn revoking_replaces_the_session_of_a_running_pod() -> Result<(), Failure>
         assert_eq!(status.revoked_before.map(|own| own.0), Some(issued));
         assert!(status.last_refresh.is_some_and(|own| own.0 > issued));
         here.is_served("app").await
-    })
-    .await
-}
-
-#[tokio::test]
-async fn deleting_takes_the_session_away_and_a_new_grant_brings_one_back() -> Result<(), Failure> {
-    with_served_app("delete", "process", async |here| {
-        kubectl::run(&["delete", "awsgrant", "bedrock", "-n", &here.name]).await?;
-        here.taken_away("bedrock-aws").await?;
-        let said = here.helper(false).await?;
-        one_clear_line(&said, &["taken away (Deleted): ", "create it again"]);
-        comes_back(here).await
     })
     .await
 }
