@@ -18,6 +18,7 @@ mod program;
 mod report;
 pub mod run;
 mod sts;
+mod taking_away;
 mod tls;
 
 /// Whatever goes wrong ends the run.

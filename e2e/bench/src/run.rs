@@ -5,9 +5,10 @@ use crate::{
     floor::{self, Floor},
     helper, machine, operator,
     report::Section,
+    taking_away,
 };
 use clap::{Parser, Subcommand, ValueEnum};
-use std::{fmt::Write, fs, path::PathBuf};
+use std::{fmt::Write, fs, io::Write as _, path::PathBuf};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -36,6 +37,9 @@ struct Measure {
     /// Where the report goes, besides standard output.
     #[arg(long)]
     write: Option<PathBuf>,
+    /// A report to which the sections are added, besides standard output.
+    #[arg(long, conflicts_with = "write")]
+    append: Option<PathBuf>,
     /// The commit that was built.
     #[arg(long)]
     commit: String,
@@ -56,6 +60,8 @@ enum Part {
     Broker,
     /// The operator with 1,000 and 10,000 grants.
     Operator,
+    /// From taking a session away to its refusal, in the cluster of the environment.
+    TakingAway,
 }
 
 /// What is measured, and what that takes.
@@ -98,16 +104,21 @@ impl Measure {
             [] => Part::value_variants(),
             some => some,
         };
-        let mut report = self.head()?;
-        println!("{report}");
+        let head = self.head()?;
+        println!("{head}");
+        let mut sections = String::new();
         for part in parts {
             for section in part.measure(&self.setup)? {
                 println!("{section}");
-                write!(report, "\n{section}")?;
+                write!(sections, "\n{section}")?;
             }
         }
         if let Some(path) = &self.write {
-            fs::write(path, report)?;
+            fs::write(path, head + &sections)?;
+        }
+        if let Some(path) = &self.append {
+            let mut report = fs::File::options().append(true).open(path)?;
+            report.write_all(sections.as_bytes())?;
         }
         Ok(())
     }
@@ -145,6 +156,7 @@ impl Part {
                     sizes.map(|grants| runtime.block_on(operator::measure(setup, *grants)));
                 measured.collect::<Result<_, _>>()?
             }
+            Self::TakingAway => vec![generator()?.block_on(unless_ended(taking_away::measure()))?],
         })
     }
 }
