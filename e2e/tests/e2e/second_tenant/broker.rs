@@ -107,10 +107,13 @@ async fn another_teams_grant_and_its_broker_sessions_are_out_of_reach() -> Resul
         );
         let uid = kubectl::field(&first.name, "pod", "app", ".metadata.uid").await?;
         let of_pod = |name: &str| {
-            json!({"spec": {
-                "audiences": ["alter.dev"],
-                "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid},
-            }})
+            json!({
+                "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+                "spec": {
+                    "audiences": ["alter.dev"],
+                    "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid},
+                },
+            })
         };
         let theirs = core(&first.name, "serviceaccounts/default/token");
         tenant

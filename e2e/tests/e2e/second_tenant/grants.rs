@@ -21,7 +21,7 @@ async fn another_teams_role_is_out_of_reach() -> Result<(), Failure> {
         let chosen = |field: &str| {
             format!("{field}: spec.allow[0] of the identity does not let grants choose it")
         };
-        let reserved = || "is reserved".to_owned();
+        let reserved = || "reserved".to_owned();
         let bedrock = json!({"models": ["anthropic.claude-3-haiku-20240307-v1:0"]});
         for (changes, part) in [
             // Each hop.

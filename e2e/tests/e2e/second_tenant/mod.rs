@@ -105,6 +105,9 @@ fn own_grant(tenant: &Tenant, name: &str, changes: &Value) -> Value {
     for (field, value) in changes.as_object().into_iter().flatten() {
         spec[field] = value.clone();
     }
+    if let Some(fields) = spec.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
     json!({
         "apiVersion": "alter.dev/v1alpha1", "kind": "AwsGrant", "metadata": {"name": name}, "spec": spec,
     })

@@ -20,7 +20,9 @@ async fn what_is_alters_or_the_first_tenants_is_forbidden() -> Result<(), Failur
         let name = &tenant.here.name;
         let any = json!({"metadata": {"annotations": {"second": "was here"}}});
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {"containers": []}});
-        let token = json!({"spec": {"audiences": ["alter.dev"]}});
+        let token = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": ["alter.dev"]},
+        });
         let key = format!("secrets/{ACCESS_KEY_SECRET}");
         let grant = format!("{}/bedrock", grants_of(&first.name));
         let identities = format!("{IDENTITIES}/{}", first.name);
@@ -61,6 +63,7 @@ async fn what_is_alters_or_the_first_tenants_is_forbidden() -> Result<(), Failur
         // More rights in his own namespace than his own.
         for role in ["alter-operator", "alter-broker"] {
             let binding = json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
                 "metadata": {"name": role},
                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
                 "subjects": [{"kind": "ServiceAccount", "name": "tenant", "namespace": name}],
