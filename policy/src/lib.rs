@@ -10,6 +10,7 @@ pub mod hex;
 pub mod metadata;
 pub mod name;
 pub mod refresh;
+pub mod revocation;
 pub mod revoke;
 pub mod roles_anywhere;
 pub mod selector;
