@@ -13,6 +13,9 @@ pub const REFRESHED: &str = "Refreshed";
 /// `AwsGrant` with `serviceAccounts`: nobody else in the namespace can have its session.
 pub const SERVICE_ACCOUNTS_ENFORCED: &str = "ServiceAccountsEnforced";
 
+/// `AwsGrant` whose sessions are revoked: AWS denies those that are out, too. Absent where nobody asked for it.
+pub const REVOKED_AT_AWS: &str = "RevokedAtAws";
+
 /// All of an `AwsGrant` that tell of its session, the one that people ask for first.
 pub const OF_GRANTS: [&str; 3] = [READY, REFRESHED, IDENTITY_READY];
 
@@ -56,6 +59,18 @@ pub mod reason {
     pub const NOT_ALLOWED: &str = "NotAllowed";
     /// The grant's annotation `alter.dev/revoke-before` drops the session.
     pub const REVOKED: &str = "Revoked";
+    /// A policy on the grant's role denies sessions from before the time.
+    pub const DENIED_BY_POLICY: &str = "DeniedByPolicy";
+    /// The identity names no role for revocations, so that AWS was not told.
+    pub const NO_REVOCATION_ROLE: &str = "NoRevocationRole";
+    /// The role for revocations is of another account or partition than the grant's role.
+    pub const OTHER_ACCOUNT: &str = "OtherAccount";
+    /// Sessions carry no tags that tell them from others of their role, and the role may not be cut off as a whole.
+    pub const NEEDS_WHOLE_ROLE: &str = "NeedsWholeRole";
+    /// The grant's sessions are of no role, on which a policy could be.
+    pub const NO_ROLE: &str = "NoRole";
+    /// The policy on the role cannot be edited: somebody changed it, or the role takes no more.
+    pub const ROLE_POLICY_REFUSED: &str = "RolePolicyRefused";
     /// A grant that a pod names cannot be read. Of the webhook alone.
     pub const INVALID_GRANT: &str = "InvalidGrant";
     /// A field of the spec cannot be used; the message names it.

@@ -199,7 +199,7 @@ pub struct SecretTemplate {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsGrantStatus {
-    /// `Ready`, `IdentityReady` and `Refreshed`, with their reasons.
+    /// `Ready`, `IdentityReady` and `Refreshed`, with their reasons; `RevokedAtAws` where sessions were revoked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -233,6 +233,9 @@ pub struct AwsGrantStatus {
     /// With spec.pauseAfter: since when no pod uses the grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused_since: Option<Time>,
+    /// AWS denies sessions from before, too; condition `RevokedAtAws` says by what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied_before: Option<Time>,
 }
 
 fn default_identity() -> String {

@@ -58,6 +58,9 @@ pub struct AwsIdentitySpec {
     /// What AWS may trust about a session, and tenants therefore do not choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionTemplate>,
+    /// How sessions that are out already are taken back at AWS, where a grant's annotation alter.dev/revoke-before asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Revocation>,
     /// Which namespaces may ask for which roles. What no rule allows is denied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500))]
@@ -78,6 +81,25 @@ pub struct Endpoints {
     #[schemars(length(max = 2048))]
     #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''").message("endpoints.rolesanywhere is no URL: write one such as https://rolesanywhere.us-east-1.amazonaws.com"))]
     pub rolesanywhere: Option<String>,
+    /// URL of IAM, which is asked for revocations alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''").message("endpoints.iam is no URL: write one such as https://iam.amazonaws.com"))]
+    pub iam: Option<String>,
+}
+
+/// How sessions that are out already are taken back at AWS: by a policy on the grant's role that denies those from
+/// before a time.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Revocation {
+    /// ARN of a role in the account of the grants' roles, which is assumed for this alone. Its trust policy must let Alter's principal assume it, and its own policy allow iam:GetRolePolicy, iam:PutRolePolicy and iam:DeleteRolePolicy on the grants' roles and nothing else: whoever has such a session can give those roles rights, too.
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$')").message("revocation.roleArn is no ARN of a role: write one such as arn:aws:iam::111122223333:role/alter-revocation"))]
+    pub role_arn: String,
+    /// Whether every session of a grant's role from before the time may be denied, other grants' and other people's too, where sessions carry no tags that tell them apart (session.tags.enabled). Whoever may annotate a grant of the role can then cut off all who use it.
+    #[serde(default)]
+    pub whole_role: bool,
 }
 
 /// Where Alter's own credentials come from.

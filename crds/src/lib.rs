@@ -19,6 +19,7 @@ pub mod field;
 pub mod grant;
 pub mod identity;
 pub mod names;
+pub mod revocation;
 pub mod rules;
 pub mod session;
 

@@ -31,6 +31,11 @@ impl AwsIdentitySpec {
                     &endpoints.rolesanywhere,
                     "https://rolesanywhere.us-east-1.amazonaws.com",
                 ),
+                (
+                    "spec.endpoints.iam",
+                    &endpoints.iam,
+                    "https://iam.amazonaws.com",
+                ),
             ] {
                 url.as_ref()
                     .map_or(Ok(()), |url| check_endpoint(field, url, example))?;
@@ -39,6 +44,9 @@ impl AwsIdentitySpec {
         check_credentials(&self.credentials)?;
         if let Some(session) = &self.session {
             check_session(session, cluster)?;
+        }
+        if let Some(revocation) = &self.revocation {
+            RoleArn::parse(&revocation.role_arn).map_err(at("spec.revocation.roleArn"))?;
         }
         self.rules().map(|_| ())
     }
@@ -223,6 +231,16 @@ mod tests {
                 "endpoints",
                 json!({"sts": "https://sts.example/?a=b"}),
                 "spec.endpoints.sts: \"https://sts.example/?a=b\" has a query",
+            ),
+            (
+                "endpoints",
+                json!({"iam": "iam.example"}),
+                "spec.endpoints.iam: \"iam.example\" is no http",
+            ),
+            (
+                "revocation",
+                json!({"roleArn": "arn:aws:iam::1111:role/a"}),
+                "spec.revocation.roleArn: ",
             ),
             (
                 "credentials",

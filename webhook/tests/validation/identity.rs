@@ -39,6 +39,16 @@ fn every_field_of_an_identity_is_denied_by_name() {
             "has a query",
         ),
         (
+            "/spec/endpoints",
+            json!({"iam": "iam.example"}),
+            "spec.endpoints.iam: \"iam.example\" is no http",
+        ),
+        (
+            "/spec/revocation",
+            json!({"roleArn": "arn:aws:iam::111122223333:user/alter"}),
+            "spec.revocation.roleArn: ",
+        ),
+        (
             "/spec/session",
             json!({"name": "{node}"}),
             "spec.session.name: {node} stands for nothing",
