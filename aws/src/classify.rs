@@ -82,7 +82,9 @@ fn by_code(code: &str) -> Option<Class> {
         | "InternalError"
         | "InternalServer"
         | "ServiceUnavailable"
-        | "IDPCommunicationError" => Class::Transient,
+        | "IDPCommunicationError"
+        | "ConcurrentModification"
+        | "EntityTemporarilyUnmodifiable" => Class::Transient,
         "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" => Class::Denied,
         "ExpiredToken"
         | "InvalidClientTokenId"
@@ -131,7 +133,7 @@ mod tests {
     use Class::{Denied, InvalidInput, SourceRejected, Throttled, TooLarge, Transient};
 
     #[test]
-    fn every_code_of_sts() {
+    fn every_code_of_sts_and_those_of_iam_that_pass() {
         for (status, code, class) in [
             (403, "AccessDenied", Denied),
             (403, "AccessDeniedException", Denied),
@@ -173,6 +175,8 @@ mod tests {
             (400, "PriorRequestNotComplete", Transient),
             (500, "InternalFailure", Transient),
             (503, "ServiceUnavailable", Transient),
+            (409, "ConcurrentModification", Transient),
+            (409, "EntityTemporarilyUnmodifiable", Transient),
         ] {
             let code = Some(code);
             assert_eq!(

@@ -2,7 +2,7 @@
 
 use crate::{
     classify::{Cause, Class, Dispatch, classify},
-    mend::{self, Asked},
+    mend::{self, Asked, By},
 };
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::{
@@ -134,7 +134,11 @@ impl Failure {
         message: Option<&str>,
         asked: &Asked<'_>,
     ) -> Self {
-        let class = classify(Cause::Answer { status, code });
+        let class = match (asked.by, code) {
+            // Of IAM it is no rate, but what a role takes of policies.
+            (By::Revoker, Some("LimitExceeded")) => Class::TooLarge,
+            _ => classify(Cause::Answer { status, code }),
+        };
         let Some(code) = code else {
             return Self {
                 class,

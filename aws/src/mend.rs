@@ -42,6 +42,8 @@ pub(crate) enum By {
     Token,
     /// A certificate, to enter that role.
     Certificate,
+    /// A session of the role for revocations, to IAM.
+    Revoker,
 }
 
 impl By {
@@ -49,12 +51,16 @@ impl By {
     pub(crate) const fn service(self) -> (&'static str, &'static str) {
         match self {
             Self::Certificate => ("Roles Anywhere", "endpoints.rolesanywhere"),
+            Self::Revoker => ("IAM", "endpoints.iam"),
             _ => ("STS", "endpoints.sts"),
         }
     }
 }
 
 pub(crate) fn answered(class: Class, code: &str, message: &str, asked: &Asked<'_>) -> String {
+    if asked.by == By::Revoker {
+        return revoking(class, code, message).to_owned();
+    }
     match class {
         Class::Throttled => {
             "Alter asks again by itself; if this stays, lower --sts-rate, or ask for longer sessions"
@@ -64,7 +70,7 @@ pub(crate) fn answered(class: Class, code: &str, message: &str, asked: &Asked<'_
         Class::Denied => match asked.by {
             By::Token => TOKEN_DENIED.to_owned(),
             By::Certificate => CERTIFICATE_DENIED.to_owned(),
-            By::Ambient | By::AccessKey | By::Session => denied(message, asked),
+            By::Ambient | By::AccessKey | By::Session | By::Revoker => denied(message, asked),
         },
         Class::SourceRejected => rejected(code, message, asked).to_owned(),
         Class::TooLarge => too_large(message, asked.request),
@@ -80,6 +86,31 @@ const CERTIFICATE_DENIED: &str = "check that the trust anchor trusts the certifi
                                   profile are enabled and the profile names the role, and that the role's \
                                   trust policy allows rolesanywhere.amazonaws.com sts:AssumeRole, \
                                   sts:TagSession and sts:SetSourceIdentity";
+
+/// Of IAM's calls.
+fn revoking(class: Class, code: &str, message: &str) -> &'static str {
+    match class {
+        Class::Throttled | Class::Transient => "Alter asks again by itself",
+        Class::Denied => {
+            "allow iam:GetRolePolicy, iam:PutRolePolicy and iam:DeleteRolePolicy on the grant's role in the policy of \
+             spec.revocation.roleArn, and in its permissions boundary where it has one"
+        }
+        Class::SourceRejected if is_clock(code, message) => {
+            "set the clock of the operator's node: it differs from AWS's"
+        }
+        Class::SourceRejected => {
+            "Alter assumes spec.revocation.roleArn anew by itself; if this stays, see that the role is still there"
+        }
+        Class::TooLarge => {
+            "remove or shorten inline policies of the role, or make them managed ones: AWS takes 10,240 characters of \
+             inline policies together"
+        }
+        Class::InvalidInput if code == "NoSuchEntity" => "see that the role exists",
+        Class::InvalidInput => {
+            "see that the role is one whose policies can be changed, or put the deny on it by hand"
+        }
+    }
+}
 
 fn denied(message: &str, asked: &Asked<'_>) -> String {
     let request = match asked.request {
@@ -218,6 +249,7 @@ fn rejected(code: &str, message: &str, asked: &Asked<'_>) -> &'static str {
         }
         (_, By::Token) => TOKEN_REJECTED,
         (_, By::Certificate) => CERTIFICATE_DENIED,
+        (_, By::Revoker) => revoking(Class::SourceRejected, code, message),
     }
 }
 

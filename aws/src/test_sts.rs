@@ -1,5 +1,7 @@
-//! An STS on loopback that answers as a test says, over HTTP and in STS's own XML.
+//! An STS on loopback that answers as a test says, over HTTP and in STS's own XML. It is an IAM, too, for policies of
+//! roles.
 
+use crate::test_iam::Policies;
 use axum::{
     Router,
     body::Bytes,
@@ -59,6 +61,7 @@ pub enum Answer {
 pub struct TestSts {
     address: SocketAddr,
     calls: Arc<Mutex<Vec<Call>>>,
+    policies: Policies,
     task: JoinHandle<()>,
 }
 
@@ -67,6 +70,7 @@ type Script = Arc<dyn Fn(&Call) -> Answer + Send + Sync>;
 #[derive(Clone)]
 struct Server {
     calls: Arc<Mutex<Vec<Call>>>,
+    policies: Policies,
     script: Script,
 }
 
@@ -78,8 +82,10 @@ impl TestSts {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let calls = Arc::<Mutex<Vec<Call>>>::default();
+        let policies = Policies::default();
         let server = Server {
             calls: calls.clone(),
+            policies: policies.clone(),
             script: Arc::new(script),
         };
         let router = Router::new().fallback(answer).with_state(server);
@@ -90,11 +96,12 @@ impl TestSts {
         Ok(Self {
             address,
             calls,
+            policies,
             task,
         })
     }
 
-    /// For `endpoints.sts`.
+    /// For `endpoints.sts`, and `endpoints.iam`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -104,6 +111,19 @@ impl TestSts {
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         lock(&self.calls).clone()
+    }
+
+    /// An inline policy of a role.
+    #[must_use]
+    pub fn role_policy(&self, role: &str, name: &str) -> Option<String> {
+        let key = (role.to_owned(), name.to_owned());
+        self.policies.lock().get(&key).cloned()
+    }
+
+    /// Puts an inline policy on a role, as somebody else would.
+    pub fn put_role_policy(&self, role: &str, name: &str, document: &str) {
+        let key = (role.to_owned(), name.to_owned());
+        self.policies.lock().insert(key, document.to_owned());
     }
 
     /// How many calls of an action there were so far.
@@ -142,7 +162,11 @@ async fn answer(State(server): State<Server>, headers: HeaderMap, body: Bytes) -
         calls.push(call.clone());
         (call, signer)
     };
-    let success = |until: &str| xml(200, success(&call, &signer, until));
+    let success = |until: &str| {
+        let of_iam = server.policies.answer(&call);
+        let (status, body) = of_iam.unwrap_or_else(|| (200, success(&call, &signer, until)));
+        xml(status, body)
+    };
     match (server.script)(&call) {
         Answer::Success => success(LATE),
         Answer::Until(until) => success(&until),

@@ -4,30 +4,16 @@ use super::{answer, certificate::Certificate, signature};
 use crate::{
     classify::{Class, Dispatch},
     entry::{Entry, EntryError},
-    failure::{Failure, innermost},
+    failure::Failure,
     mend::{Asked, By},
     partition,
-    sts::{Assumed, LIMITS},
+    sts::Assumed,
+    wire::{Endpoint, Wire},
 };
 use alter_policy::roles_anywhere::{Resource, RolesAnywhereArn, RolesAnywhereArnError};
-use aws_smithy_http_client::{
-    Connector,
-    proxy::ProxyConfig,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, SharedHttpConnector},
-    orchestrator::{HttpRequest, HttpResponse},
-    result::ConnectorError,
-};
-use aws_smithy_types::body::SdkBody;
-use http::Uri;
-use http_body_util::{BodyExt, Limited};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use jiff::Timestamp;
 use serde::Serialize;
-
-/// An answer is a few kilobytes.
-const LARGEST: usize = 256 << 10;
 
 /// Through what a role is entered.
 #[derive(Clone, Debug)]
@@ -43,7 +29,7 @@ pub struct Anchor {
 /// A client of IAM Roles Anywhere. Clones share their connections.
 #[derive(Clone, Debug)]
 pub struct RolesAnywhere {
-    connector: SharedHttpConnector,
+    wire: Wire,
     trust_anchor_arn: String,
     profile_arn: String,
     region: String,
@@ -70,11 +56,8 @@ impl RolesAnywhere {
             let suffix = partition::dns_suffix(arn.partition);
             format!("https://rolesanywhere.{}.{suffix}", arn.region)
         };
-        // The SDK's own client, as it asks STS.
-        let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
         Ok(Self {
-            connector: SharedHttpConnector::new(connector.build()),
+            wire: Wire::new(),
             region: arn.region.to_owned(),
             place: anchor
                 .endpoint
@@ -113,19 +96,18 @@ impl RolesAnywhere {
         asked: &Asked<'_>,
     ) -> Result<Assumed, Failure> {
         let request = self.request(certificate, entry, now, asked)?;
-        let call = async {
-            let response = self.connector.call(request).await;
-            let response = response.map_err(|error| unanswered(&error, asked))?;
-            read(response, asked).await
-        };
-        let limited = tokio::time::timeout(LIMITS.whole, call).await;
-        let (status, code, body) = limited.unwrap_or_else(|_| Err(Failure::timeout(asked)))?;
-        if status == 201 {
-            return answer::session(&body).map_err(|what| Failure::incomplete(what, asked));
+        let answer = self.wire.ask(request, asked).await?;
+        if answer.status == 201 {
+            return answer::session(&answer.body).map_err(|what| Failure::incomplete(what, asked));
         }
-        let message = answer::message(&body);
-        let (code, message) = (code.as_deref(), message.as_deref());
-        Err(Failure::answered(status, code, message, asked))
+        let code = answer.error_type.as_deref().map(answer::code);
+        let message = answer::message(&answer.body);
+        Err(Failure::answered(
+            answer.status,
+            code,
+            message.as_deref(),
+            asked,
+        ))
     }
 
     fn request(
@@ -138,17 +120,7 @@ impl RolesAnywhere {
         let unmade = |what: String| Failure::unanswered(Dispatch::Request, what, asked);
         let text = format!("{}/sessions", self.endpoint.trim_end_matches('/'));
         let no_url = || unmade(format!("{text:?} is no URL"));
-        let uri: Uri = text.parse().map_err(|_| no_url())?;
-        let authority = uri.authority().ok_or_else(no_url)?;
-        let default = match uri.scheme_str() {
-            Some("https") => 443,
-            _ => 80,
-        };
-        // As HTTP clients write the header.
-        let host = match authority.port_u16() {
-            Some(port) if port != default => authority.as_str(),
-            _ => authority.host(),
-        };
+        let endpoint = Endpoint::parse(&text).ok_or_else(no_url)?;
         // The session's name is not sent: profiles take none unless they are told to.
         let body = serde_json::to_string(&CreateSession {
             duration_seconds: entry.duration_seconds,
@@ -157,41 +129,20 @@ impl RolesAnywhere {
             trust_anchor_arn: &self.trust_anchor_arn,
         })
         .map_err(|_| no_url())?;
-        let of = (host, uri.path(), self.region.as_str());
+        let of = (
+            endpoint.host.as_str(),
+            endpoint.uri.path(),
+            self.region.as_str(),
+        );
         let headers = signature::headers(of, &body, certificate, now).ok_or_else(|| Failure {
             class: Class::InvalidInput,
             code: None,
             what: "the certificate's key does not sign".to_owned(),
             mend: "write another certificate with its key into the identity's Secret".to_owned(),
         })?;
-        let mut request = http::Request::post(uri.clone()).header("host", host);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(SdkBody::from(body)).map_err(|_| no_url())?;
-        HttpRequest::try_from(request).map_err(|_| no_url())
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        endpoint.post(headers, body).ok_or_else(no_url)
     }
-}
-
-/// Status, error code and body of an answer.
-async fn read(
-    response: HttpResponse,
-    asked: &Asked<'_>,
-) -> Result<(u16, Option<String>, Vec<u8>), Failure> {
-    let status = response.status().as_u16();
-    let header = response.headers().get("x-amzn-errortype");
-    let code = header.map(|header| answer::code(header).to_owned());
-    let body = Limited::new(response.into_body(), LARGEST).collect().await;
-    let body = body.map_err(|_| Failure::incomplete("its end", asked))?;
-    Ok((status, code, body.to_bytes().to_vec()))
-}
-
-fn unanswered(error: &ConnectorError, asked: &Asked<'_>) -> Failure {
-    if error.is_timeout() {
-        return Failure::timeout(asked);
-    }
-    let what = format!("cannot reach {}: {}", asked.place, innermost(error));
-    Failure::unanswered(Dispatch::Io, what, asked)
 }
 
 #[cfg(test)]
