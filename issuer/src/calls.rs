@@ -4,7 +4,7 @@ use crate::{
     bucket::Bucket,
     metrics::{Metrics, Operation},
 };
-use alter_aws::{Class, EntryError, StsError};
+use alter_aws::{Class, EntryError, IamError, StsError};
 use tokio::time::Instant;
 
 /// A failure whose class the metrics tell.
@@ -19,6 +19,12 @@ impl Classed for StsError {
 }
 
 impl Classed for EntryError {
+    fn class(&self) -> Class {
+        Self::class(self)
+    }
+}
+
+impl Classed for IamError {
     fn class(&self) -> Class {
         Self::class(self)
     }

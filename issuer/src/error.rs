@@ -202,7 +202,7 @@ impl Retry {
         }
     }
 
-    const fn of(class: Class) -> Self {
+    pub(crate) const fn of(class: Class) -> Self {
         match class {
             Class::Throttled | Class::Transient => Self::backoff(1, 60),
             // A new role or trust policy takes IAM some seconds to be known everywhere; a denial that stays

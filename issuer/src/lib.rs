@@ -15,6 +15,7 @@ pub mod lookup;
 pub mod metrics;
 pub mod request;
 mod retry;
+pub mod revoke;
 mod secret;
 mod slot;
 mod target;
@@ -25,15 +26,17 @@ pub use alter_aws::{Assumed as Issued, Caller};
 pub use error::{IssueError, Retry};
 pub use metrics::Metrics;
 pub use request::{Pod, RequestError};
+pub use revoke::RevokeError;
 
 use alter_aws::{Assumed, Class, Entry, RoleRequest, Sts, StsError};
-use alter_crds::{AwsGrant, AwsIdentity};
+use alter_crds::{AwsGrant, AwsIdentity, revocation::Order};
 use clients::Clients;
 use flight::Flights;
 use hops::{Hop, Site};
 use kube::ResourceExt;
 use metrics::Operation;
 use request::SessionRequest;
+use revoke::Revocations;
 use slot::{Connection, Slot};
 use std::sync::Arc;
 use target::{Target, Way};
@@ -61,6 +64,7 @@ struct Inner {
     clients: Clients,
     cluster: String,
     flights: Flights<(String, String), Result<Issued, IssueError>>,
+    revocations: Revocations,
     metrics: Metrics,
 }
 
@@ -74,6 +78,7 @@ impl Issuer {
                 clients: Clients::new(client, &options, metrics.clone()),
                 cluster: options.cluster,
                 flights: Flights::default(),
+                revocations: Revocations::default(),
                 metrics,
             }),
         }
@@ -151,6 +156,14 @@ impl Issuer {
             }
         };
         self.inner.flights.join(key, work).await
+    }
+
+    /// Has AWS deny the sessions that the order names: assumes the identity's role for revocations, and edits the
+    /// policy on the grant's role, one edit of a policy at a time. What it says already is not written again.
+    ///
+    /// Each of the three calls waits for the identity's budget.
+    pub async fn revoke(&self, identity: &AwsIdentity, order: &Order) -> Result<(), RevokeError> {
+        self.inner.revoke(&Target::of(identity), order).await
     }
 
     /// Forgets the source credentials and the client of an identity, whose Secret or spec changed. Its

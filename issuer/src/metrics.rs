@@ -16,7 +16,7 @@ use std::time::Duration;
 /// The outcome of calls that brought what was asked for; of others it is the reason of the condition.
 pub const SUCCESS: &str = "Success";
 
-/// The calls of STS that the issuer makes.
+/// The calls of AWS that the issuer makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Operation {
     /// Issues a session of a role, for a grant or on the way to one.
@@ -31,6 +31,12 @@ pub enum Operation {
     CreateSession,
     /// Issues none.
     GetCallerIdentity,
+    /// Of IAM, and on the same budget: reads the policy that denies revoked sessions.
+    GetRolePolicy,
+    /// Of IAM, and on the same budget: writes it.
+    PutRolePolicy,
+    /// Of IAM, and on the same budget: removes it.
+    DeleteRolePolicy,
 }
 
 /// Counts and times of STS calls. A clone counts into the same.

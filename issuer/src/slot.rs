@@ -1,7 +1,7 @@
 //! An identity's place: its budget, and its clients while there are some.
 
 use crate::{bucket::Bucket, error::IssueError, hops::Hops, target::Target, term::Term};
-use alter_aws::{RolesAnywhere, Sts, WebIdentity};
+use alter_aws::{Iam, RolesAnywhere, Sts, WebIdentity};
 use jiff::Timestamp;
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -30,6 +30,7 @@ pub(crate) struct Slot {
     pub(crate) held: tokio::sync::Mutex<Held>,
     pub(crate) web_identity: Made<WebIdentity>,
     pub(crate) roles_anywhere: Made<RolesAnywhere>,
+    pub(crate) iam: Made<Iam>,
     tries: AtomicU64,
 }
 
@@ -72,6 +73,7 @@ impl Slot {
             held: tokio::sync::Mutex::default(),
             web_identity: Made::default(),
             roles_anywhere: Made::default(),
+            iam: Made::default(),
             tries: AtomicU64::default(),
         })
     }

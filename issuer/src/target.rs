@@ -21,6 +21,8 @@ pub(crate) struct Target {
     pub(crate) endpoint: Option<String>,
     /// Of Roles Anywhere.
     pub(crate) rolesanywhere: Option<String>,
+    /// Of IAM.
+    pub(crate) iam: Option<String>,
     credentials: Credentials,
 }
 
@@ -49,6 +51,7 @@ impl Target {
             region: spec.region.clone(),
             endpoint: endpoints.and_then(|own| own.sts.clone()),
             rolesanywhere: endpoints.and_then(|own| own.rolesanywhere.clone()),
+            iam: endpoints.and_then(|own| own.iam.clone()),
             credentials: spec.credentials.clone(),
         }
     }

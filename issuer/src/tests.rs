@@ -2,6 +2,7 @@
 
 mod chain;
 mod cluster;
+mod revoke;
 mod roles_anywhere;
 mod web_identity;
 
