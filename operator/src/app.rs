@@ -15,6 +15,7 @@ use crate::{
     lease::{self, Fence},
     metrics::{Caches, Metrics},
     pods::{Orphans, Search, Settings as SearchSettings, Users},
+    revocation::{self, Revocations},
     session_secret::{Index, Writer},
     sweep::Sweep,
     watch::Synced,
@@ -127,6 +128,7 @@ fn work(
     let (identities, identities_writer) = reflector::store();
     let (namespaces, namespaces_writer) = reflector::store();
     let (recheck, rechecked) = mpsc::unbounded_channel();
+    let (revoke, to_revoke) = mpsc::unbounded_channel();
     let (due, due_grants) = due::due();
     let issuer = issuer(args, client);
     issuer.metrics().register(registry);
@@ -154,6 +156,7 @@ fn work(
         due,
         told: Told::default(),
         stumbles: Stumbles::default(),
+        revocations: Revocations::new(revoke, min_interval),
         rechecks: Rechecks::new(recheck),
         publisher: Publisher::new(
             client.clone(),
@@ -192,9 +195,11 @@ fn work(
     };
     tokio::spawn(show_ready(context.synced.clone(), readiness.clone()));
     let identities = identity::controller::run(context.clone(), identity_feeds, shutdown.clone());
+    let revocations =
+        revocation::queue::run(context.clone(), received(to_revoke), shutdown.clone());
     let grants = grant::controller::run(context, grant_feeds, args.concurrency, shutdown.clone());
     async {
-        tokio::join!(identities, grants, sweep, search, broker_ca);
+        tokio::join!(identities, grants, revocations, sweep, search, broker_ca);
     }
 }
 

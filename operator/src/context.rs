@@ -10,11 +10,12 @@ use crate::{
     lease::Fence,
     metrics::Metrics,
     pods::{Orphans, Users},
+    revocation::Revocations,
     session_secret::{Index, Writer},
     watch::{Guarded, Identities, Namespaces, Synced},
 };
-use alter_crds::{AwsGrant, AwsIdentity, condition::reason};
-use alter_issuer::{Caller, IssueError, Issued, Issuer};
+use alter_crds::{AwsGrant, AwsIdentity, condition::reason, revocation::Order};
+use alter_issuer::{Caller, IssueError, Issued, Issuer, RevokeError};
 use alter_runtime::watch::Scope;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -38,6 +39,12 @@ pub(crate) trait Sessions: Send + Sync + 'static {
         &self,
         identity: &AwsIdentity,
     ) -> impl Future<Output = Result<Caller, IssueError>> + Send;
+    /// `iam:PutRolePolicy`, by the identity's role for it.
+    fn revoke(
+        &self,
+        identity: &AwsIdentity,
+        order: &Order,
+    ) -> impl Future<Output = Result<(), RevokeError>> + Send;
     /// The identity's source changed.
     fn forget(&self, identity: &str);
 }
@@ -49,6 +56,10 @@ impl Sessions for Issuer {
 
     async fn identify(&self, identity: &AwsIdentity) -> Result<Caller, IssueError> {
         Self::identify(self, identity).await
+    }
+
+    async fn revoke(&self, identity: &AwsIdentity, order: &Order) -> Result<(), RevokeError> {
+        Self::revoke(self, identity, order).await
     }
 
     fn forget(&self, identity: &str) {
@@ -129,6 +140,8 @@ pub(crate) struct Context<S> {
     pub told: Told,
     /// What the API server failed.
     pub stumbles: Stumbles,
+    /// What AWS was told of revocations.
+    pub revocations: Revocations,
     /// Identities to be asked about.
     pub rechecks: Rechecks,
     /// Events.

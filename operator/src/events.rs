@@ -3,7 +3,7 @@
 use crate::{event_budget::EventBudget, lease::Fence, metrics::Metrics};
 use alter_crds::{
     answer::{self, InWords},
-    condition::{OF_GRANTS, READY, REFRESHED, find, reason},
+    condition::{OF_GRANTS, READY, REFRESHED, REVOKED_AT_AWS, find, reason},
     names::OPERATOR,
 };
 use jiff::Timestamp;
@@ -36,7 +36,7 @@ pub(crate) struct News {
 pub(crate) fn news(old: &[Condition], new: &[Condition]) -> Vec<News> {
     let mut told = BTreeSet::new();
     let mut news = Vec::new();
-    for type_ in OF_GRANTS {
+    for type_ in OF_GRANTS.into_iter().chain([REVOKED_AT_AWS]) {
         let (before, Some(after)) = (find(old, type_), find(new, type_)) else {
             continue;
         };
@@ -44,11 +44,15 @@ pub(crate) fn news(old: &[Condition], new: &[Condition]) -> Vec<News> {
         let changed =
             before.is_none_or(|own| own.status != after.status || own.reason != after.reason);
         let worth_telling = match after.status.as_str() {
-            "True" => type_ == READY || (type_ == REFRESHED && failed_before),
+            "True" => {
+                [READY, REVOKED_AT_AWS].contains(&type_) || (type_ == REFRESHED && failed_before)
+            }
             "False" => true,
             _ => false,
         };
-        if changed && worth_telling && told.insert(after.reason.clone()) {
+        // What keeps AWS from one thing says nothing of the other.
+        let subject = (type_ == REVOKED_AT_AWS, after.reason.clone());
+        if changed && worth_telling && told.insert(subject) {
             news.push(News {
                 warning: after.status == "False" && !ON_PURPOSE.contains(&&*after.reason),
                 reason: after.reason.clone(),
@@ -217,6 +221,21 @@ mod tests {
             told(&failing, &fine),
             [(false, "Refreshed Issued".to_owned())]
         );
+    }
+
+    #[test]
+    fn what_came_of_a_revocation_is_told_beside_all_else() {
+        let denied = [
+            condition(REFRESHED, "False", "AccessDenied"),
+            condition(REVOKED_AT_AWS, "False", "AccessDenied"),
+        ];
+        let both = ["Refreshed AccessDenied", "RevokedAtAws AccessDenied"];
+        assert_eq!(told(&[], &denied), both.map(|own| (true, own.to_owned())));
+        let underway = [condition(REVOKED_AT_AWS, "Unknown", "Pending")];
+        let done = [condition(REVOKED_AT_AWS, "True", "DeniedByPolicy")];
+        assert_eq!(told(&[], &underway), []);
+        let text = "RevokedAtAws DeniedByPolicy".to_owned();
+        assert_eq!(told(&underway, &done), [(false, text)]);
     }
 
     #[test]

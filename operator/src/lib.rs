@@ -21,6 +21,7 @@ mod lease;
 mod metrics;
 mod pods;
 mod requeue;
+mod revocation;
 #[cfg(test)]
 mod scripted;
 mod session_secret;

@@ -50,6 +50,7 @@ pub(crate) struct Metrics {
     issued: Counter,
     failures: Family<Reason, Counter>,
     taken_away: Family<Reason, Counter>,
+    revoked_at_aws: Family<Reason, Counter>,
     events_left_out: Counter,
     orphaned_pods: Gauge,
     orphans_evicted: Counter,
@@ -101,6 +102,11 @@ impl Metrics {
             self.taken_away.clone(),
         );
         registry.register(
+            "revocations_at_aws",
+            "Attempts to have AWS deny sessions that are out, by what came of it",
+            self.revoked_at_aws.clone(),
+        );
+        registry.register(
             "events_left_out",
             "Events that were not published, since many came at once",
             self.events_left_out.clone(),
@@ -134,6 +140,10 @@ impl Metrics {
 
     pub(crate) fn taken_away(&self, reason: &'static str) {
         self.taken_away.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn revoked_at_aws(&self, reason: &'static str) {
+        self.revoked_at_aws.get_or_create(&Reason { reason }).inc();
     }
 
     pub(crate) fn event_left_out(&self) {

@@ -120,6 +120,7 @@ async fn follow_grants<S: Sessions>(
                 context.allowances.forget(uid);
                 context.stumbles.forget(uid);
                 context.told.forget(uid);
+                context.revocations.forget(uid);
             }
             if let Event::Apply(grant) = &event
                 && let Some(uid) = &grant.meta().uid

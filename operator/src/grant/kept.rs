@@ -65,6 +65,9 @@ struct Text {
     /// Conditions of a version that knows more of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     others: Vec<Condition>,
+    /// What AWS was told is told once, also after a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    denied_before: Option<Time>,
 }
 
 impl Kept {
@@ -78,6 +81,7 @@ impl Kept {
             expiration: self.expiration.map(Time),
             orphaned_pods: self.orphaned_pods,
             unused_since: self.unused_since.map(Time),
+            denied_before: text.denied_before,
             ..AwsGrantStatus::default()
         };
         let mut metadata = self.metadata.clone();
@@ -175,6 +179,7 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
             spec: grant.spec,
             own: own.into_iter().map(needed).collect(),
             others,
+            denied_before: status.denied_before,
         });
         Self {
             metadata: grant.metadata,

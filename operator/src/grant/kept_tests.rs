@@ -12,6 +12,7 @@ fn told() -> AwsGrantStatus {
     serde_json::from_value(json!({
         "accessKeyId": "ASIA1",
         "expiration": "2026-11-22T05:00:00Z",
+        "deniedBefore": "2026-11-22T03:00:00Z",
         "orphanedPods": 2,
         "unusedSince": "2026-11-22T03:00:00Z",
         "conditions": [
@@ -35,6 +36,7 @@ fn what_decisions_need_is_read_again() {
     assert_eq!(read.metadata, grant.metadata);
     let status = read.status.unwrap();
     assert_eq!(status.expiration, told().expiration);
+    assert_eq!(status.denied_before, told().denied_before);
     assert_eq!(status.orphaned_pods, Some(2));
     assert_eq!(status.unused_since, told().unused_since);
     let of = |own: &AwsGrantStatus, at: usize| {

@@ -17,6 +17,8 @@ pub(crate) mod waits;
 pub(crate) use kept::Grants;
 
 #[cfg(test)]
+mod at_aws_tests;
+#[cfg(test)]
 mod bound_tests;
 #[cfg(test)]
 mod pause_tests;

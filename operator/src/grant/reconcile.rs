@@ -15,6 +15,7 @@ use crate::{
     metrics::{kind, outcome},
     pods::in_status,
     requeue::{self, AT_LEAST_EVERY},
+    revocation::{self, see_to},
     session_secret::WriteError,
     status::{StatusError, patch},
 };
@@ -74,11 +75,14 @@ pub(crate) async fn reconcile<S: Sessions>(
     let Some(outcome) = outcome else {
         return Ok(None);
     };
-    // 5. Tell.
-    if let Some((status, news)) = report(object, grant, &known, &outcome, &context.told) {
+    // 5. What is out already is AWS's to deny.
+    let at_aws = see_to(object, grant, &known, context);
+    // 6. Tell.
+    if let Some((status, news)) = report(object, grant, &known, (&outcome, &at_aws), &context.told)
+    {
         tell(grant, &status, &news, context).await?;
     }
-    // 6. Look again when something is due.
+    // 7. Look again when something is due.
     context.stumbles.forget(&grant.uid().unwrap_or_default());
     context
         .metrics
@@ -86,7 +90,7 @@ pub(crate) async fn reconcile<S: Sessions>(
     let now = clock::now();
     let pause = known.pause.is_to_come(now);
     let pause = pause.map_or(AT_LEAST_EVERY, |at| clock::until(at, now));
-    let wait = wait(&outcome.plan, now).min(pause);
+    let wait = wait(&outcome.plan, now).min(pause).min(at_aws.wait(now));
     Ok(Some(requeue::within(wait)))
 }
 
@@ -95,7 +99,7 @@ fn report(
     object: &Kept,
     grant: &AwsGrant,
     known: &Known,
-    outcome: &Outcome,
+    (outcome, at_aws): (&Outcome, &revocation::plan::Plan),
     told: &Told,
 ) -> Option<(AwsGrantStatus, Vec<News>)> {
     let has_secret = matches!(outcome.secret, Existing::Own(_));
@@ -103,12 +107,14 @@ fn report(
     if is_a_moment(grant, known, outcome) {
         return None;
     }
+    let now = clock::now();
     let orphans_told = grant.status.as_ref().and_then(|own| own.orphaned_pods);
-    let status = AwsGrantStatus {
+    let mut status = AwsGrantStatus {
         orphaned_pods: in_status(known.orphans, orphans_told),
         unused_since: known.pause.unused_since.map(clock::whole_seconds),
-        ..project(grant, &known.lookup, &view, has_secret, clock::now())
+        ..project(grant, &known.lookup, &view, has_secret, now)
     };
+    at_aws.tell(&mut status, grant.metadata.generation, now);
     let digest = digest(&status);
     if object.tells(digest) && !told.differs(&grant.uid().unwrap_or_default(), digest) {
         return None;

@@ -60,8 +60,8 @@ async fn a_session_from_after_stays_and_what_is_no_time_keeps_it() {
     let seen = world.look().await;
     assert_eq!(
         (seen.sessions, seen.log.lines().len()),
-        (0, 2),
-        "its status alone"
+        (0, 3),
+        "its status, and that AWS was not told"
     );
 
     let mut world = revoking(SignedDuration::from_mins(1), now);

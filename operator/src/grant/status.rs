@@ -108,6 +108,7 @@ pub(crate) fn project(
         // What is left of a Secret from before the change of store holds no session.
         secret_name: (has_secret && !matches!(view, View::Brokered)).then(|| grant.secret_name()),
         revoked_before: revoked_before(grant, served, now).or(old.revoked_before),
+        denied_before: old.denied_before,
         // What pods tell is no part of how the session stands.
         orphaned_pods: None,
         unused_since: None,

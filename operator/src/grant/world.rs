@@ -11,6 +11,7 @@ use crate::{
     lease::Fence,
     metrics::Metrics,
     pods::{Orphans, Users},
+    revocation::{self, Job, Revocations},
     scripted::{self, Asked, Log, list, patched, refusal, stored},
     session_secret::{Index, Writer, index::Pending},
     watch::{Cache, Synced},
@@ -18,9 +19,10 @@ use crate::{
 use alter_crds::{
     AwsGrant, AwsGrantStatus, AwsIdentity,
     names::{pod, secret},
+    revocation::Order,
 };
 use alter_issuer::{
-    Caller, IssueError, Issued,
+    Caller, IssueError, Issued, RevokeError,
     lookup::{Labels, Lookup, look_up},
 };
 use alter_protocol::session::rfc3339;
@@ -34,7 +36,7 @@ use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashSet},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -58,6 +60,7 @@ pub(super) const LOST: &str = "lost";
 pub(crate) struct Aws {
     asked: AtomicU32,
     refuses: bool,
+    told: Mutex<Vec<Order>>,
 }
 
 impl Sessions for Arc<Aws> {
@@ -87,6 +90,16 @@ impl Sessions for Arc<Aws> {
 
     async fn identify(&self, _: &AwsIdentity) -> Result<Caller, IssueError> {
         unreachable!("grants ask for sessions")
+    }
+
+    async fn revoke(&self, _: &AwsIdentity, order: &Order) -> Result<(), RevokeError> {
+        self.told.lock().unwrap().push(order.clone());
+        if self.refuses {
+            return Err(RevokeError::Assume(IssueError::NoSource {
+                identity: "default".to_owned(),
+            }));
+        }
+        Ok(())
     }
 
     fn forget(&self, _: &str) {}
@@ -121,6 +134,7 @@ pub(super) struct Seen {
 pub(super) struct Running {
     pub(super) log: Log,
     pub(super) context: Arc<Context<Arc<Aws>>>,
+    jobs: tokio::sync::Mutex<mpsc::UnboundedReceiver<Job>>,
 }
 
 impl World {
@@ -196,9 +210,11 @@ impl World {
             refuses: self.refuses,
             ..Aws::default()
         });
+        let (revoke, jobs) = mpsc::unbounded_channel();
         Running {
             log,
-            context: self.context(client, aws),
+            context: self.context_with(client, aws, revoke),
+            jobs: jobs.into(),
         }
     }
 
@@ -206,6 +222,15 @@ impl World {
         &self,
         client: kube::Client,
         sessions: Arc<Aws>,
+    ) -> Arc<Context<Arc<Aws>>> {
+        self.context_with(client, sessions, mpsc::unbounded_channel().0)
+    }
+
+    fn context_with(
+        &self,
+        client: kube::Client,
+        sessions: Arc<Aws>,
+        revoke: mpsc::UnboundedSender<Job>,
     ) -> Arc<Context<Arc<Aws>>> {
         let fence = Fence::new();
         if self.leads {
@@ -265,6 +290,7 @@ impl World {
             turns: Turns::new(SLOTS),
             told: Told::default(),
             stumbles: Stumbles::default(),
+            revocations: Revocations::new(revoke, min_interval),
             rechecks: Rechecks::new(mpsc::unbounded_channel().0),
             metrics: Metrics::default(),
             cluster: String::new(),
@@ -287,6 +313,15 @@ impl Running {
     /// How often AWS was asked for one.
     pub(super) fn sessions(&self) -> u32 {
         self.context.sessions.asked.load(Ordering::Relaxed)
+    }
+
+    /// Tells AWS of what was handed over; gives all that it was told so far.
+    pub(super) async fn tell_aws(&self) -> Vec<Order> {
+        let mut jobs = self.jobs.lock().await;
+        while let Ok(job) = jobs.try_recv() {
+            revocation::queue::tell(&self.context, job).await;
+        }
+        self.context.sessions.told.lock().unwrap().clone()
     }
 
     /// The status that was written last.

@@ -1,0 +1,174 @@
+//! Revocations on their way to AWS, which nothing waits for: a look hands one over, and another look finds what came
+//! of it.
+
+use super::plan::Attempt;
+use crate::{
+    clock,
+    context::{Context, Sessions},
+    failures::Failures,
+    grant::allowance::Allowances,
+};
+use alter_crds::{AwsIdentity, condition::reason, revocation::Order};
+use alter_issuer::Retry;
+use futures::{Stream, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// So many are told at a time; each of an identity waits for its budget too.
+const AT_ONCE: usize = 8;
+/// After one that took longer than this process may lead.
+const RETRY: Retry = Retry::Backoff {
+    first: Duration::from_secs(1),
+    max: Duration::from_mins(1),
+};
+
+/// One that AWS is to be told of.
+pub(crate) struct Job {
+    /// The grant's UID.
+    pub uid: String,
+    /// By which the grant is looked at again.
+    pub name: Arc<str>,
+    /// The grant's identity.
+    pub identity: AwsIdentity,
+    /// What AWS is told.
+    pub order: Order,
+    /// The time that the grant's annotation says.
+    pub cut: Timestamp,
+    /// What a failure is remembered by: a change of any of it is tried at once.
+    pub tried: String,
+}
+
+/// What this process did about revocations, by the grant's UID.
+pub(crate) struct Revocations {
+    states: Mutex<HashMap<String, State>>,
+    failures: Failures,
+    allowances: Allowances,
+    jobs: mpsc::UnboundedSender<Job>,
+}
+
+enum State {
+    Underway,
+    Done(Timestamp, String),
+}
+
+impl Revocations {
+    /// `jobs` leads to [`run`]; a grant has as many revocations as it has sessions, with `min_interval` between two
+    /// renewals.
+    pub(crate) fn new(jobs: mpsc::UnboundedSender<Job>, min_interval: SignedDuration) -> Self {
+        Self {
+            states: Mutex::default(),
+            failures: Failures::default(),
+            allowances: Allowances::new(min_interval),
+            jobs,
+        }
+    }
+
+    /// What was done about that time.
+    pub(crate) fn attempt(&self, uid: &str, cut: Timestamp, tried: &str) -> Option<Attempt> {
+        match self.lock().get(uid) {
+            Some(State::Underway) => return Some(Attempt::Underway),
+            Some(State::Done(at, message)) if cut <= *at => {
+                return Some(Attempt::Done(message.clone()));
+            }
+            Some(State::Done(..)) | None => {}
+        }
+        self.failures.of(uid, tried).map(Attempt::Failed)
+    }
+
+    /// When AWS may be told of the grant's next one, if that is not now.
+    pub(crate) fn next(&self, uid: &str, now: Timestamp) -> Option<Timestamp> {
+        self.allowances.next(uid, now)
+    }
+
+    /// Hands one over, unless one of the same grant is under way.
+    pub(crate) fn ask(&self, job: Job, now: Timestamp) {
+        let before = self.lock().insert(job.uid.clone(), State::Underway);
+        if matches!(before, Some(State::Underway)) {
+            return;
+        }
+        // Attempts that are repeated have their backoff.
+        if self.failures.of(&job.uid, &job.tried).is_none() {
+            self.allowances.take(&job.uid, now);
+        }
+        // Fails only when the program ends.
+        let _ = self.jobs.send(job);
+    }
+
+    /// The grant is gone.
+    pub(crate) fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+        self.failures.forget(uid);
+        self.allowances.forget(uid);
+    }
+
+    fn done(&self, job: &Job) {
+        // Gone meanwhile, otherwise.
+        if let Some(state) = self.lock().get_mut(&job.uid) {
+            *state = State::Done(job.cut, job.order.done());
+        }
+        self.failures.forget(&job.uid);
+    }
+
+    fn not_done(&self, job: &Job, failure: Option<(&'static str, String, Retry)>) {
+        let was_there = self.lock().remove(&job.uid).is_some();
+        if let Some((reason, message, retry)) = failure.filter(|_| was_there) {
+            let (failures, now) = (&self.failures, clock::now());
+            failures.note(&job.uid, &job.tried, (reason, message), retry, now);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells AWS of them until `shutdown`, and of those that were begun to their end.
+pub(crate) async fn run<S: Sessions>(
+    context: Arc<Context<S>>,
+    jobs: impl Stream<Item = Job> + Send,
+    shutdown: CancellationToken,
+) {
+    jobs.take_until(shutdown.cancelled_owned())
+        .for_each_concurrent(AT_ONCE, |job| tell(&context, job))
+        .await;
+}
+
+/// Tells AWS of one; the grant is looked at again.
+pub(crate) async fn tell<S: Sessions>(context: &Context<S>, job: Job) {
+    let revocations = &context.revocations;
+    let call = context.sessions.revoke(&job.identity, &job.order);
+    // Another leader would edit the same policy.
+    let outcome = match context.fence.run(call).await {
+        Ok(outcome) => outcome.map_err(|error| {
+            let message = error.to_string();
+            Some((error.category(), message, error.retry()))
+        }),
+        Err(_) if context.fence.is_open() => {
+            let text = "it took too long; Alter asks again by itself".to_owned();
+            Err(Some((reason::UNAVAILABLE, text, RETRY)))
+        }
+        Err(_) => Err(None),
+    };
+    let (grant, role_arn) = (&job.name, &job.order.role_arn);
+    match outcome {
+        Ok(()) => {
+            tracing::info!(%grant, role_arn, before = %job.cut, "AWS denies the sessions from before");
+            context.metrics.revoked_at_aws(reason::DENIED_BY_POLICY);
+            revocations.done(&job);
+        }
+        Err(failure) => {
+            if let Some((why, error, _)) = &failure {
+                tracing::warn!(%grant, role_arn, reason = why, error, "AWS was not told of a revocation");
+                context.metrics.revoked_at_aws(why);
+            }
+            revocations.not_done(&job, failure);
+        }
+    }
+    context.due.now(job.name);
+}
