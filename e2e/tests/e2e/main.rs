@@ -15,6 +15,7 @@ mod pausing;
 mod pods;
 mod reinvocation;
 mod renewal;
+mod revocation;
 mod rules;
 mod sdk;
 mod second_tenant;
