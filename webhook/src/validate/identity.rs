@@ -33,7 +33,14 @@ pub fn check(spec: &AwsIdentitySpec, knows_labels: bool) -> Result<Vec<String>, 
             ));
         }
     }
+    let iam = spec.endpoints.as_ref().and_then(|own| own.iam.as_deref());
+    if iam.is_some_and(is_open) {
+        warnings.push(
+            "spec.endpoints.iam: over http anyone on the way can answer in IAM's place that a session is denied: use https, unless this is an emulator".to_owned(),
+        );
+    }
     warn_of_shared_names(spec, &mut warnings);
+    warn_of_revocations(spec, &mut warnings);
     if spec.allow.is_empty() {
         warnings.push("spec.allow is empty: no namespace may use this identity".to_owned());
     }
@@ -43,6 +50,18 @@ pub fn check(spec: &AwsIdentitySpec, knows_labels: bool) -> Result<Vec<String>, 
 fn is_open(url: &str) -> bool {
     url.get(..5)
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
+}
+
+/// A role for revocations that can revoke nothing is missed only when it is needed.
+fn warn_of_revocations(spec: &AwsIdentitySpec, warnings: &mut Vec<String>) {
+    let tags = spec.session.as_ref().and_then(|own| own.tags.as_ref());
+    let tagged = tags.is_some_and(|own| own.enabled);
+    let revocation = spec.revocation.as_ref();
+    if revocation.is_some_and(|own| !own.whole_role && !tagged) {
+        warnings.push(
+            "spec.revocation: sessions carry no tags by which AWS could deny one grant's alone: set spec.session.tags.enabled, or wholeRole to cut off everyone on a role".to_owned(),
+        );
+    }
 }
 
 /// Names that two grants can share mislead whoever reads AWS's logs.

@@ -39,16 +39,6 @@ fn every_field_of_an_identity_is_denied_by_name() {
             "has a query",
         ),
         (
-            "/spec/endpoints",
-            json!({"iam": "iam.example"}),
-            "spec.endpoints.iam: \"iam.example\" is no http",
-        ),
-        (
-            "/spec/revocation",
-            json!({"roleArn": "arn:aws:iam::111122223333:user/alter"}),
-            "spec.revocation.roleArn: ",
-        ),
-        (
             "/spec/session",
             json!({"name": "{node}"}),
             "spec.session.name: {node} stands for nothing",
@@ -128,6 +118,12 @@ fn an_identity_that_is_open_on_the_way_or_of_use_to_nobody_is_warned_of() {
         warnings[0].starts_with("spec.endpoints.rolesanywhere: over http"),
         "{warnings:?}"
     );
+    let plain = json!({"iam": "http://iam.example"});
+    let warnings = check_identity(&with(good_identity(), "/spec/endpoints", plain)).unwrap();
+    assert!(
+        warnings[0].starts_with("spec.endpoints.iam: over http"),
+        "{warnings:?}"
+    );
     let warnings = check_identity(&with(good_identity(), "/spec/allow", json!([]))).unwrap();
     assert!(
         warnings[0].starts_with("spec.allow is empty"),
@@ -159,4 +155,29 @@ fn names_that_two_grants_can_share_are_warned_of() {
     let session = json!({"name": "{namespace}.{grant}", "externalId": "{cluster}/{namespace}"});
     let identity = with(good_identity(), "/spec/session", session);
     assert_eq!(check_identity(&identity), Ok(vec![]));
+}
+
+#[test]
+fn a_role_for_revocations_is_one_and_can_revoke() {
+    let role = "arn:aws:iam::111122223333:role/alter-revocation";
+    let with_role = |revocation: Value, tags: bool| {
+        let identity = with(good_identity(), "/spec/revocation", revocation);
+        with(
+            identity,
+            "/spec/session",
+            json!({"tags": {"enabled": tags}}),
+        )
+    };
+    let user = role.replace("role/", "user/");
+    let message = check_identity(&with_role(json!({"roleArn": user}), true)).unwrap_err();
+    assert!(message.contains("spec.revocation.roleArn: "), "{message}");
+    for (whole, tags, warned) in [(false, true, 0), (true, false, 0), (false, false, 1)] {
+        let revocation = json!({"roleArn": role, "wholeRole": whole});
+        let warnings = check_identity(&with_role(revocation, tags)).unwrap();
+        assert_eq!(warnings.len(), warned, "{warnings:?}");
+        assert!(
+            warnings.iter().all(|own| own.len() <= 256),
+            "kubectl cuts it: {warnings:?}"
+        );
+    }
 }
