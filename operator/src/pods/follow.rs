@@ -51,10 +51,16 @@ mod tests {
     use crate::{due::due, grant::world::World, scripted};
     use alter_crds::names::pod::GRANT;
     use serde_json::json;
-    use std::sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::Duration,
     };
+
+    /// It takes no time.
+    const DEADLINE: Duration = Duration::from_secs(30);
 
     #[tokio::test]
     async fn a_grant_that_can_pause_is_brought_by_the_list_and_by_its_first_pod() {
@@ -86,6 +92,7 @@ mod tests {
             comes.store(by_pod, Ordering::Relaxed);
             tokio::select! {
                 () = &mut following => panic!("it never ends"),
+                () = tokio::time::sleep(DEADLINE) => panic!("not brought, by a pod: {by_pod}"),
                 name = brought.next() => assert_eq!(name.as_deref(), Some("team-a/bedrock")),
             }
             let in_use = context.users.use_of("team-a/bedrock");
