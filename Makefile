@@ -50,7 +50,7 @@ check-tables: checkout ## Fails when the table of hosts is stale
 	  cargo run --quiet --package alter-sigv4-tablegen -- sigv4/data/endpoints.json.gz "$$fresh" && \
 	  diff "$$fresh" $(HOSTS) || { echo 'the table of hosts is stale: run make tables' >&2; exit 1; }
 
-botocore: ## Takes AWS's hosts from a release of botocore: make botocore BOTOCORE=1.44.5
+botocore: ## Takes hosts and operations from a release of botocore: make botocore BOTOCORE=1.44.5
 	@sigv4/tablegen/fetch $(BOTOCORE)
 	@$(MAKE) --no-print-directory tables
 

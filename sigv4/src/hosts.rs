@@ -37,6 +37,8 @@ pub struct Scope {
     pub kind: Kind,
     /// The partition as ARNs have it: `aws`, `aws-cn`, ….
     pub partition: &'static str,
+    /// How many bytes of the host are the resource's own name.
+    resource: u8,
 }
 
 /// How a request is signed.
@@ -74,6 +76,16 @@ pub enum Kind {
 }
 
 impl Scope {
+    /// The host that this is the scope of, cut where the resource's own name ends: `("my.bucket", "s3.us-east-1.…")`,
+    /// `("", "sts.us-east-1.…")`.
+    #[must_use]
+    pub fn split<'h>(&self, host: &'h str) -> (&'h str, &'h str) {
+        let (resource, rest) = host
+            .split_at_checked(self.resource.into())
+            .unwrap_or(("", host));
+        (resource, rest.strip_prefix('.').unwrap_or(rest))
+    }
+
     /// The scope for one path of the host.
     ///
     /// `maps.geo…`, `places.geo…` and `routes.geo…` each serve two services: the paths under `/v2` are those of
@@ -232,16 +244,31 @@ impl Place {
             algorithm: Algorithm::SigV4,
             kind,
             partition: PARTITIONS[self.partition].id,
+            resource: 0,
+        }
+    }
+
+    /// For a name with a resource's own before it, or without.
+    fn signs_for(self, service: &'static str, resource: &str) -> Scope {
+        let kind = if resource.is_empty() {
+            Kind::Service
+        } else {
+            Kind::Resource
+        };
+        Scope {
+            // A host has 253 bytes at most.
+            resource: u8::try_from(resource.len()).unwrap_or_default(),
+            ..self.signs(service, kind)
         }
     }
 
     /// For all regions at once.
-    const fn signs_everywhere(self, service: &'static str) -> Scope {
+    fn signs_everywhere(self, service: &'static str, resource: &str) -> Scope {
         Scope {
             region: Region::EVERY,
             region_is_certain: true,
             algorithm: Algorithm::SigV4a,
-            ..self.signs(service, Kind::Resource)
+            ..self.signs_for(service, resource)
         }
     }
 }

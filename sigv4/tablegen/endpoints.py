@@ -41,6 +41,8 @@ def variants(service):
 
 def auth_of(metadata, schemes):
     """What signs: SigV4 where it will do."""
+    if metadata["signatureVersion"] == "v2":
+        return "other"
     names = [s["name"] for s in schemes] or metadata.get("auth") or [metadata["signatureVersion"]]
     names = [n.split("#")[-1] for n in names]
     if any(n in ("sigv4", "v4", "s3", "s3v4") for n in names):

@@ -133,15 +133,6 @@ pub(super) static SIGNED_ELSEWHERE: &[&str] = &["cn-north-1", "cn-northwest-1", 
 
 pub(super) const SERVICES: &[Service] = &[
     Service {
-        name: "IngestionService",
-        bearer: false,
-        hosts: &[
-            ("importexport", 0x00002, In("us-east-1")),
-            ("importexport", 0x00001, Whole("us-east-1")),
-            ("importexport-fips", 0x00003, In("us-east-1")),
-        ],
-    },
-    Service {
         name: "IoTSecuredTunneling",
         bearer: false,
         hosts: &[

@@ -1,7 +1,7 @@
 //! Hosts of single resources and accounts: names that AWS gives out at run time, in forms that its documents give.
 //! No list of endpoints has them.
 
-use super::{Kind, Place, Refusal, Scope, Stack, Suffix, split_last};
+use super::{Place, Refusal, Scope, Stack, Suffix, split_last};
 
 type Answer = Option<Result<Scope, Refusal>>;
 
@@ -13,17 +13,11 @@ const LABELS: usize = 2;
 
 /// `RESOURCE.PLANE.REGION.SUFFIX`; `None` where the name is of no such form.
 pub(super) fn in_region(head: &str, place: Place) -> Answer {
-    let (service, kind) = (1..=LABELS).rev().find_map(|labels| {
+    (1..=LABELS).rev().find_map(|labels| {
         let (left, own) = split_labels(head, labels)?;
         let (service, fits) = plane(place.suffix.stack, own)?;
-        let kind = if left.is_empty() {
-            Kind::Service
-        } else {
-            Kind::Resource
-        };
-        fits(left).then_some((service, kind))
-    })?;
-    Some(Ok(place.signs(service, kind)))
+        fits(left).then(|| Ok(place.signs_for(service, left)))
+    })
 }
 
 fn plane(stack: Stack, own: &str) -> Option<Plane> {
@@ -90,9 +84,9 @@ pub(super) fn outside_regions(rest: &str, suffix: &'static Suffix) -> Answer {
         ),
         Stack::On => None,
     };
-    if let Some(service) = everywhere {
+    if let Some((service, left)) = everywhere {
         let place = Place::home(suffix, suffix.partitions().next()?);
-        return Some(place.map(|place| place.signs_everywhere(service)));
+        return Some(place.map(|place| place.signs_everywhere(service, left)));
     }
     if suffix.stack != Stack::Dns {
         return None;
@@ -110,15 +104,15 @@ pub(super) fn outside_regions(rest: &str, suffix: &'static Suffix) -> Answer {
         _ => return None,
     };
     let place = Place::new(suffix, suffix.partition_of(region)?, region);
-    fits(left).then(|| place.map(|place| place.signs(service, Kind::Resource)))
+    fits(left).then(|| place.map(|place| place.signs_for(service, left)))
 }
 
-/// The service of an endpoint that stands for several regions at once: `ID` and one of these.
-fn global(rest: &str, forms: &[(&str, &'static str)]) -> Option<&'static str> {
-    forms
-        .iter()
-        .find(|(own, _)| rest.strip_suffix(own).is_some_and(some))
-        .map(|(_, service)| *service)
+/// The service of an endpoint that stands for several regions at once, and its id: `ID` and one of these.
+fn global<'a>(rest: &'a str, forms: &[(&str, &'static str)]) -> Option<(&'static str, &'a str)> {
+    forms.iter().find_map(|(own, service)| {
+        let left = rest.strip_suffix(own)?;
+        some(left).then_some((*service, left))
+    })
 }
 
 /// `("a", "b.c")` of `a.b.c` with two labels; `("", "b.c")` of `b.c`.

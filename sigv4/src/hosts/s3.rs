@@ -4,9 +4,7 @@
 //! <https://docs.aws.amazon.com/general/latest/gr/s3.html>
 
 use super::generated::PARTITIONS;
-use super::{
-    Algorithm, Kind, Place, Refusal, Scope, Stack, Suffix, planes, privatelink, split_last,
-};
+use super::{Algorithm, Place, Refusal, Scope, Stack, Suffix, planes, privatelink, split_last};
 
 type Answer = Option<Result<Scope, Refusal>>;
 
@@ -32,18 +30,13 @@ pub(super) fn in_region(head: &str, place: Place) -> Answer {
         zonal if is_express_zone(zonal) => {
             let scope = Scope {
                 algorithm: Algorithm::S3Express,
-                ..place.signs("s3express", Kind::Resource)
+                ..place.signs_for("s3express", left)
             };
             return (left.is_empty() || planes::one(left)).then_some(Ok(scope));
         }
         _ => return None,
     };
-    let kind = if left.is_empty() {
-        Kind::Service
-    } else {
-        Kind::Resource
-    };
-    fits.then(|| Ok(place.signs(service, kind)))
+    fits.then(|| Ok(place.signs_for(service, left)))
 }
 
 /// S3's hosts that name no region, or name it in a label with something else.
@@ -54,7 +47,7 @@ pub(super) fn outside_regions(rest: &str, suffix: &'static Suffix) -> Answer {
     let partition = suffix.partitions().next()?;
     if let Some(alias) = rest.strip_suffix(".mrap.accesspoint.s3-global") {
         let place = Place::home(suffix, partition);
-        return planes::one(alias).then(|| place.map(|place| place.signs_everywhere("s3")));
+        return planes::one(alias).then(|| place.map(|place| place.signs_everywhere("s3", alias)));
     }
     let (head, dualstack) = match rest.strip_suffix(".dualstack") {
         Some(head) => (head, true),
@@ -73,12 +66,7 @@ pub(super) fn outside_regions(rest: &str, suffix: &'static Suffix) -> Answer {
             Place::new(suffix, suffix.partition_of(label)?, label)
         }
     };
-    let kind = if left.is_empty() {
-        Kind::Service
-    } else {
-        Kind::Resource
-    };
-    Some(place.map(|place| place.signs("s3", kind)))
+    Some(place.map(|place| place.signs_for("s3", left)))
 }
 
 /// The label of a zone's endpoint: `s3express-usw2-az1`, `s3express-fips-usw2-lax1-az1`.
