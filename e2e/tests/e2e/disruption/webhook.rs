@@ -2,7 +2,7 @@
 
 use alter_crds::AwsGrant;
 use alter_e2e::{
-    Failure,
+    Failure, TestNamespace,
     app::{with_grant, with_served_app},
     fixture::{IDLE, python_pod},
     kubectl,
@@ -36,17 +36,22 @@ async fn without_the_webhook_only_annotated_pods_are_refused() -> Result<(), Fai
         .await;
         scale(WEBHOOK, 2).await?;
         refusals?;
-        // Ready pods take a moment to reach the node's service rules.
-        let again = python_pod("again", "alter.dev/grant: bedrock", IDLE);
-        wait::until_found("the webhook answers again", async || {
-            let output = kubectl::apply(&here.name, &again).await?;
-            Ok(output.success.then_some(()))
-        })
-        .await?;
-        wait::pod_ready(&here.client, &here.name, "again").await?;
-        here.is_served("again").await
+        answers_again(here).await
     })
     .await
+}
+
+/// Waits until the webhook injects the pod `again`.
+async fn answers_again(here: &TestNamespace) -> Result<(), Failure> {
+    // Ready pods take a moment to reach the node's service rules.
+    let again = python_pod("again", "alter.dev/grant: bedrock", IDLE);
+    wait::until_found("the webhook answers again", async || {
+        let output = kubectl::apply(&here.name, &again).await?;
+        Ok(output.success.then_some(()))
+    })
+    .await?;
+    wait::pod_ready(&here.client, &here.name, "again").await?;
+    here.is_served("again").await
 }
 
 /// What an admin may choose in place of the chart's `Fail`.
@@ -90,9 +95,8 @@ async fn a_pod_that_came_while_the_webhook_was_away_is_found() -> Result<(), Fai
             let status = grant.and_then(|grant| grant.status.as_ref());
             status.is_some_and(|status| status.orphaned_pods == Some(1))
         };
-        wait::until(&grants, "bedrock", "one pod without an agent", seen)
-            .await
-            .map(|_| ())
+        wait::until(&grants, "bedrock", "one pod without an agent", seen).await?;
+        answers_again(here).await
     })
     .await
 }
