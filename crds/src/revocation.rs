@@ -154,7 +154,7 @@ impl Order {
             ..
         } = self;
         let whose = if denial.tags.is_empty() {
-            "every session of the role"
+            "every session of the role, also of grants that are not annotated,"
         } else {
             "the grant's sessions"
         };

@@ -172,3 +172,98 @@ pub(crate) async fn tell<S: Sessions>(context: &Context<S>, job: Job) {
     }
     context.due.now(job.name);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{at, identity, now};
+    use alter_policy::revocation::Denial;
+
+    fn job(cut: Timestamp) -> Job {
+        Job {
+            uid: "g-1".to_owned(),
+            name: "team-a/bedrock".into(),
+            identity: identity(),
+            order: Order {
+                role_arn: "arn:aws:iam::111122223333:role/team-a".to_owned(),
+                revocation_role_arn: "arn:aws:iam::111122223333:role/alter-revocation".to_owned(),
+                policy_name: "alter-revocations".to_owned(),
+                denial: Denial::new([].into(), cut),
+            },
+            cut,
+            tried: cut.to_string(),
+        }
+    }
+
+    fn failed() -> (&'static str, String, Retry) {
+        (reason::THROTTLED, "m".to_owned(), RETRY)
+    }
+
+    fn revocations() -> (Revocations, mpsc::UnboundedReceiver<Job>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let minutes = SignedDuration::from_mins(5);
+        (Revocations::new(sender, minutes), receiver)
+    }
+
+    #[test]
+    fn one_of_a_grant_is_under_way_at_a_time_and_what_is_done_holds_for_earlier_times() {
+        let (all, mut jobs) = revocations();
+        let (first, later) = (at("03:00:00"), at("03:30:00"));
+        let attempt = |cut: Timestamp| all.attempt("g-1", cut, &cut.to_string());
+        all.ask(job(first), now());
+        all.ask(job(later), now());
+        let begun = jobs.try_recv().unwrap();
+        assert!(jobs.try_recv().is_err(), "the second waits for a look");
+        assert_eq!(attempt(later), Some(Attempt::Underway));
+        all.done(&begun);
+        assert!(matches!(attempt(first), Some(Attempt::Done(_))));
+        assert!(matches!(attempt(at("02:00:00")), Some(Attempt::Done(_))));
+        assert_eq!(attempt(later), None);
+    }
+
+    #[test]
+    fn a_failure_is_of_what_was_tried() {
+        let (all, _jobs) = revocations();
+        let cut = at("03:00:00");
+        all.ask(job(cut), now());
+        all.not_done(&job(cut), Some(failed()));
+        let of = |tried: &str| all.attempt("g-1", cut, tried);
+        assert!(matches!(of(&cut.to_string()), Some(Attempt::Failed(_))));
+        assert_eq!(of("edited"), None);
+        all.ask(job(cut), now());
+        all.done(&job(cut));
+        all.forget("g-1");
+        assert_eq!(of(&cut.to_string()), None);
+    }
+
+    #[test]
+    fn what_comes_of_a_grant_that_is_gone_is_not_kept() {
+        for succeeds in [true, false] {
+            let (all, _jobs) = revocations();
+            let cut = at("03:00:00");
+            all.ask(job(cut), now());
+            all.forget("g-1");
+            if succeeds {
+                all.done(&job(cut));
+            } else {
+                all.not_done(&job(cut), Some(failed()));
+            }
+            assert_eq!(all.attempt("g-1", cut, &cut.to_string()), None);
+            assert!(all.lock().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_time_that_keeps_changing_uses_the_allowance_up() {
+        let (all, _jobs) = revocations();
+        let mut asked = 0;
+        while all.next("g-1", now()).is_none() {
+            asked += 1;
+            let cut = now() - SignedDuration::from_secs(asked);
+            all.ask(job(cut), now());
+            all.done(&job(cut));
+        }
+        assert_eq!(asked, 10);
+        assert_eq!(all.next("g-2", now()), None);
+    }
+}
