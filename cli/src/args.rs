@@ -24,6 +24,41 @@ pub enum Command {
     /// Makes and reads short-term bearer tokens
     #[command(subcommand)]
     Token(Token),
+    /// Signs a request and sends it
+    ///
+    /// Prints the answer's body as it comes. The exit code is 22 where the answer is 400 or above: its body, in AWS's own
+    /// words, is printed all the same.
+    Request(Request),
+}
+
+/// What is asked.
+#[derive(Debug, ClapArgs)]
+pub struct Request {
+    /// GET, PUT, POST, ...
+    pub method: String,
+    /// The URL, with path and query encoded as they are to be sent
+    pub url: String,
+    /// A JSON body: the text, @FILE, or @- for standard input
+    #[arg(long, value_name = "TEXT", conflicts_with = "data")]
+    pub json: Option<String>,
+    /// A body: the text, @FILE, or @- for standard input. A form, unless a header says otherwise
+    #[arg(long, value_name = "TEXT")]
+    pub data: Option<String>,
+    /// 'Name: value', any number of times
+    #[arg(long = "header", short = 'H', value_name = "HEADER")]
+    pub headers: Vec<String>,
+    /// The signing name, where the host does not say it
+    #[arg(long)]
+    pub service: Option<String>,
+    /// The region to sign for, where the host does not say it
+    #[arg(long)]
+    pub region: Option<String>,
+    /// The profile of the shared configuration that signs it [default: the SDKs' default chain]
+    #[arg(long)]
+    pub profile: Option<String>,
+    /// Prints what would be signed and the headers, without the session token, and sends nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// What to do about tokens.

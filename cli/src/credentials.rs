@@ -1,7 +1,8 @@
 //! Whose credentials sign: those of a profile, or what the SDKs' default chain finds.
 
 use alter_sigv4::sign;
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::Region;
+use aws_config::default_provider::credentials::{Builder, DefaultCredentialsChain};
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
@@ -33,8 +34,8 @@ pub enum SourceError {
 /// What signs. Has no `Debug`.
 pub struct Source {
     credentials: Credentials,
-    /// Given, or found.
-    pub region: String,
+    /// Given, or found where the credentials are configured.
+    region: Option<String>,
 }
 
 impl Source {
@@ -44,8 +45,8 @@ impl Source {
     /// [`SourceError`].
     pub async fn find(profile: Option<&str>, region: Option<String>) -> Result<Self, SourceError> {
         let region = match region {
-            Some(region) => region,
-            None => find_region(profile).await.ok_or(SourceError::Region)?,
+            Some(region) => Some(region),
+            None => find_region(profile).await,
         };
         let (from, found) = match profile {
             // Named on purpose: it comes before the environment, which the default chain asks first.
@@ -59,8 +60,7 @@ impl Source {
             ),
             None => (
                 "the default chain".to_owned(),
-                DefaultCredentialsChain::builder()
-                    .region(aws_config::Region::new(region.clone()))
+                default_chain(region.clone())
                     .build()
                     .await
                     .provide_credentials()
@@ -75,6 +75,14 @@ impl Source {
             credentials,
             region,
         })
+    }
+
+    /// The region that was given or found.
+    ///
+    /// # Errors
+    /// [`SourceError::Region`].
+    pub fn region(&self) -> Result<&str, SourceError> {
+        self.region.as_deref().ok_or(SourceError::Region)
     }
 
     /// What a signature is made of.
@@ -93,6 +101,15 @@ impl Source {
         self.credentials
             .expiry()
             .and_then(|time| Timestamp::try_from(time).ok())
+    }
+}
+
+/// The chain asks STS in this region, where it does.
+fn default_chain(region: Option<String>) -> Builder {
+    let chain = DefaultCredentialsChain::builder();
+    match region {
+        Some(region) => chain.region(Region::new(region)),
+        None => chain,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a verb came to nothing.
 
 use crate::credentials::SourceError;
+use crate::request::{BodyError, PlanError, SendError};
 use alter_sigv4::token::{DecodeError, TokenError};
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
@@ -21,7 +22,19 @@ pub enum Failure {
     /// What was read is no token.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// No body to send.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// Nothing to send.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// No answer, or a bad one.
+    #[error(transparent)]
+    Send(#[from] SendError),
 }
+
+/// As curl has it for an answer of 400 and above.
+const REFUSED: u8 = 22;
 
 impl Failure {
     /// What the program ends with.
@@ -29,7 +42,12 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             // Whoever read has read enough.
-            Self::Io(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Self::Io(error) | Self::Send(SendError::Output(error))
+                if error.kind() == ErrorKind::BrokenPipe =>
+            {
+                ExitCode::SUCCESS
+            }
+            Self::Send(SendError::Status { .. }) => ExitCode::from(REFUSED),
             _ => ExitCode::FAILURE,
         }
     }

@@ -4,5 +4,6 @@ pub mod args;
 pub mod credentials;
 pub mod failure;
 pub mod hosts;
+pub mod request;
 pub mod run;
 pub mod token;

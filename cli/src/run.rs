@@ -1,9 +1,9 @@
 //! From what was typed to what is done.
 
-use crate::args::{Command, Make, Token};
+use crate::args::{Command, Make, Request, Token};
 use crate::credentials::Source;
 use crate::failure::Failure;
-use crate::{hosts, token};
+use crate::{hosts, request, token};
 use alter_sigv4::token::Kind;
 use jiff::Timestamp;
 use std::io;
@@ -23,14 +23,20 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Token(Token::Decode { output }) => {
             token::decode(*output, io::stdin().lock(), io::stdout().lock())
         }
+        Command::Request(asked) => send_request(asked),
     }
 }
 
+fn send_request(asked: &Request) -> Result<(), Failure> {
+    runtime()?.block_on(async {
+        // The host says the region of nearly all requests.
+        let source = Source::find(asked.profile.as_deref(), asked.region.clone()).await?;
+        request::run(asked, &source, now(), io::stdout().lock()).await
+    })
+}
+
 fn make_token(kind: Kind, make: &Make) -> Result<(), Failure> {
-    let source = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(Source::find(make.profile.as_deref(), make.region.clone()))?;
+    let source = runtime()?.block_on(Source::find(make.profile.as_deref(), make.region.clone()))?;
     token::make(
         kind,
         make,
@@ -39,6 +45,12 @@ fn make_token(kind: Kind, make: &Make) -> Result<(), Failure> {
         io::stdout().lock(),
         io::stderr().lock(),
     )
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }
 
 #[allow(

@@ -43,14 +43,8 @@ pub fn make(
 ) -> Result<(), Failure> {
     let lifetime = SignedDuration::try_from(make.lifetime).unwrap_or(SignedDuration::MAX);
     let credentials = source.credentials();
-    let token = token::generate(
-        kind,
-        &credentials,
-        source.expires(),
-        &source.region,
-        lifetime,
-        now,
-    )?;
+    let region = source.region()?;
+    let token = token::generate(kind, &credentials, source.expires(), region, lifetime, now)?;
     match make.output {
         Output::Token => writeln!(output, "{}", *token.text)?,
         Output::Env => writeln!(output, "export {}={}", variable(kind), *token.text)?,
@@ -59,7 +53,7 @@ pub fn make(
             &Made {
                 token: &token.text,
                 kind: name(kind),
-                region: &source.region,
+                region,
                 expires: token.expires,
             },
         )?,

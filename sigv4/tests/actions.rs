@@ -257,6 +257,7 @@ fn a_request_that_says_two_things_is_told_as_none() {
             "Operation",
         ),
         (SQS, "/x", &[SEND], None, "Operation"),
+        (SECRETS, "/?Action=ListSecrets", &[SEND], None, "Ambiguous"),
         (STS, "/", &[FORM], None, "Body"),
         (STS, "/", &[], Some("Action=AssumeRole"), "sts:AssumeRole"),
         (

@@ -159,12 +159,49 @@ fn names_of_customers_are_refused() {
         "123456789012.dkr.ecr-fips.us-east-1.amazonaws.com",
         "us-east-1.signin.aws.amazon.com",
         "amazonaws.com.",
+        "sts.us-east-1amazonaws.com",
+        "iamamazonaws.com",
+        "a1.iot.us-east-1.amazonaws.com",
         "amazonaws.com.evil.example",
         "s3.amazonaws.com@evil.example",
         "s3.amazonaws.com:443:443",
     ] {
         let told = told(host);
         assert!(told.starts_with("refused: "), "{host}: {told}");
+    }
+}
+
+#[test]
+fn a_refusal_says_whose_the_name_is() {
+    for (host, says) in [
+        ("x.us-east-1.elb.amazonaws.com", "load balancer"),
+        ("x.elb.us-east-1.amazonaws.com", "load balancer"),
+        (
+            "ec2-1-2-3-4.us-west-2.compute.amazonaws.com",
+            "EC2 instance",
+        ),
+        (
+            "vpce-1-2.vpce-svc-3.us-east-1.vpce.amazonaws.com",
+            "endpoint service",
+        ),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com", "registry"),
+        (
+            "x.credentials.iot.us-east-1.amazonaws.com",
+            "client certificate",
+        ),
+        ("b.s3-website-us-east-1.amazonaws.com", "website"),
+        ("codecatalyst.global.api.aws", "bearer tokens"),
+        ("example.com", "none of AWS's own suffixes"),
+        (
+            "nosuchservice.us-east-1.amazonaws.com",
+            "no service is known",
+        ),
+    ] {
+        let told = told(host);
+        assert!(
+            told.starts_with("refused: ") && told.contains(says),
+            "{host}: {told}"
+        );
     }
 }
 

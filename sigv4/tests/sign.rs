@@ -4,6 +4,8 @@
 
 use alter_sigv4::hosts::Algorithm;
 use alter_sigv4::sign::{Credentials, Payload, Request, SignError, Signer, encoded_length};
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -352,6 +354,46 @@ fn version_4a_names_its_regions_and_not_in_the_scope() {
         signer.chunks("", noon()),
         Err(SignError::AsymmetricChunks)
     ));
+}
+
+#[test]
+fn version_4a_verifies_with_the_public_key() {
+    let text = include_str!("../testdata/sigv4.json");
+    let vectors: serde_json::Value = serde_json::from_str(text).unwrap();
+    let key = &vectors["sigv4a_keys"][0];
+    let part = |name: &str| key[name].as_str().unwrap();
+    let credentials = Credentials {
+        access_key_id: part("access_key_id"),
+        secret_access_key: part("secret_access_key"),
+        session_token: None,
+    };
+    let unhex = |text: &str| -> Vec<u8> {
+        let digits = text.as_bytes().chunks(2);
+        digits
+            .map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap())
+            .collect()
+    };
+    let public = [vec![4], unhex(part("public_x")), unhex(part("public_y"))].concat();
+    let signer = Signer::new(&credentials, "s3", "*", Algorithm::SigV4a, noon()).unwrap();
+    let canonical = signer
+        .canonical_request(&GET, Payload::Unsigned, noon())
+        .unwrap();
+    let hash = digest(&SHA256, &canonical);
+    let hash = hash
+        .as_ref()
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let to_sign =
+        format!("AWS4-ECDSA-P256-SHA256\n20260304T120000Z\n20260304/s3/aws4_request\n{hash}");
+    let signature = unhex(
+        &signer
+            .sign(&GET, Payload::Unsigned, noon())
+            .unwrap()
+            .signature,
+    );
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, public);
+    assert!(key.verify(to_sign.as_bytes(), &signature).is_ok());
+    assert!(key.verify(b"another", &signature).is_err());
 }
 
 #[test]

@@ -185,6 +185,29 @@ fn what_is_no_token_is_refused_without_a_word_of_it() {
     assert_eq!(token::decode(&other), Err(DecodeError::Malformed));
 }
 
+#[test]
+fn a_token_of_another_service_is_none() {
+    use base64::Engine as _;
+    let standard = base64::engine::general_purpose::STANDARD;
+    let token = &vectors().vectors[0].token;
+    let (prefix, encoded) = token.split_at("aws-external-anthropic-api-key-".len());
+    let url = String::from_utf8(standard.decode(encoded).unwrap()).unwrap();
+    for (from, to) in [
+        ("%2Faws-external-anthropic%2F", "%2Fsts%2F"),
+        ("CallWithBearerToken", "GetCallerIdentity"),
+        ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"),
+        ("&Version=1", ""),
+        ("X-Amz-Expires=43200", "X-Amz-Expires=soon"),
+        ("20260102T030405Z", "20261302T030405Z"),
+        ("AKIDEXAMPLE%2F", "AKID%0AEXAMPLE%2F"),
+    ] {
+        let other = url.replace(from, to);
+        assert_ne!(other, url);
+        let text = format!("{prefix}{}", standard.encode(other));
+        assert_eq!(token::decode(&text), Err(DecodeError::Malformed), "{to}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in any::<String>(), bytes in any::<Vec<u8>>(), query in "[A-Za-z0-9%=&-]{0,80}") {

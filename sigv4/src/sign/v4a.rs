@@ -39,11 +39,16 @@ fn private_key(credentials: &Credentials<'_>) -> Option<Zeroizing<[u8; 32]>> {
         context.update(&256_u32.to_be_bytes());
         let mut key = Zeroizing::new([0; 32]);
         key.copy_from_slice(context.sign().as_ref());
-        (*key <= LARGEST).then(|| {
+        is_candidate(&key).then(|| {
             add_one(&mut key);
             key
         })
     })
+}
+
+/// Whether a number, with one added, is below the order of the curve.
+fn is_candidate(number: &[u8; 32]) -> bool {
+    *number <= LARGEST
 }
 
 fn add_one(number: &mut [u8; 32]) {
@@ -100,6 +105,14 @@ mod tests {
             let public = hex(public.public_key().as_ref());
             assert_eq!(public, format!("04{}{}", vector.public_x, vector.public_y));
         }
+    }
+
+    #[test]
+    fn a_candidate_is_below_the_order_of_the_curve() {
+        let mut number = LARGEST;
+        assert!(is_candidate(&number) && is_candidate(&[0; 32]));
+        add_one(&mut number);
+        assert!(!is_candidate(&number) && !is_candidate(&[0xff; 32]));
     }
 
     #[test]
