@@ -51,7 +51,7 @@ fn refuses_values_that_mean_nothing() {
         "operator.nodeSelectors.a=b",
         "webhook.port=443",
         "webhook.hostNetwork=sometimes",
-        "webhook.timeoutSeconds=31",
+        "webhook.timeoutSeconds=11",
         "webhook.extraEnv[0].name=x",
         "certificates.mode=letsencrypt",
         "certificates.mode=cert-manager",
