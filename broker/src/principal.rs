@@ -10,7 +10,7 @@ use alter_crds::{
     AwsIdentity,
     answer::InWords,
     condition::{self, READY},
-    grant::Store,
+    identity::AllowedStore,
     names::field_manager,
 };
 use alter_issuer::{Caller, IssueError, Issuer, Retry};
@@ -234,7 +234,7 @@ impl Version {
 fn is_served(identity: &AwsIdentity) -> bool {
     let mut rules = identity.spec.allow.iter();
     identity.metadata.deletion_timestamp.is_none()
-        && rules.any(|rule| rule.stores.contains(&Store::Broker))
+        && rules.any(|rule| rule.stores.contains(&AllowedStore::Broker))
         && identity.status.as_ref().is_some_and(|status| {
             status.observed_generation == identity.metadata.generation
                 && condition::is_true(&status.conditions, READY)

@@ -17,12 +17,12 @@ pub const SERVICE_ACCOUNTS_ENFORCED: &str = "ServiceAccountsEnforced";
 pub const REVOKED_AT_AWS: &str = "RevokedAtAws";
 
 /// All of an `AwsGrant` that tell of its session, the one that people ask for first.
-pub const OF_GRANTS: [&str; 3] = [READY, REFRESHED, IDENTITY_READY];
+pub const OF_SESSIONS: [&str; 3] = [READY, REFRESHED, IDENTITY_READY];
 
 /// Whether each look at an `AwsGrant` writes the condition anew.
 #[must_use]
-pub fn is_of_grants(type_: &str) -> bool {
-    OF_GRANTS.contains(&type_) || type_ == SERVICE_ACCOUNTS_ENFORCED
+pub fn is_written_at_each_look(type_: &str) -> bool {
+    OF_SESSIONS.contains(&type_) || type_ == SERVICE_ACCOUNTS_ENFORCED
 }
 
 /// Reasons, which are also the events' reasons and the metrics' `reason` label.
@@ -43,9 +43,9 @@ pub mod reason {
     pub const GRANT_NOT_FOUND: &str = "GrantNotFound";
     /// The pod is gone, or has ended. Of the broker alone.
     pub const POD_GONE: &str = "PodGone";
-    /// The grant is not for the pod's service account. Of the broker alone.
+    /// The grant is not for the pod's service account. Of webhook and broker.
     pub const SERVICE_ACCOUNT_NOT_ALLOWED: &str = "ServiceAccountNotAllowed";
-    /// The grant is not for the pod's delivery. Of the broker alone.
+    /// The grant is not for the pod's delivery. Of webhook and broker.
     pub const DELIVERY_NOT_ALLOWED: &str = "DeliveryNotAllowed";
     /// `spec.suspend` is true.
     pub const SUSPENDED: &str = "Suspended";

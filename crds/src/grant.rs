@@ -199,7 +199,7 @@ pub struct SecretTemplate {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsGrantStatus {
-    /// `Ready`, `IdentityReady` and `Refreshed`, with their reasons; `RevokedAtAws` where sessions were revoked.
+    /// `Ready`, `IdentityReady` and `Refreshed`, with their reasons; `ServiceAccountsEnforced` where the spec lists some; `RevokedAtAws` where sessions were revoked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -363,6 +363,7 @@ pub fn allows(
 ) -> Result<usize, NotAllowed> {
     Ok(allow::decide(
         &identity.rules()?,
+        &identity.own_roles(),
         &grant.request(namespace, namespace_labels),
     )?)
 }

@@ -1,6 +1,5 @@
 //! `AwsIdentity`: who Alter is when it calls STS, and who may use that.
 
-use crate::grant::Store;
 use alter_policy::allow;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
@@ -100,6 +99,20 @@ pub struct Revocation {
     /// Whether every session of a grant's role from before the time may be denied, other grants' and other people's too, where sessions carry no tags that tell them apart (session.tags.enabled). Whoever may annotate a grant of the role can then cut off all who use it.
     #[serde(default)]
     pub whole_role: bool,
+}
+
+impl AwsIdentitySpec {
+    /// The roles that Alter itself works as, where the spec says which: the one that is its own principal, and the
+    /// one for revocations. No pattern of a rule gives them by a `*`.
+    #[must_use]
+    pub fn own_roles(&self) -> Vec<&str> {
+        let revocation = self.revocation.as_ref().map(|own| own.role_arn.as_str());
+        self.credentials
+            .own_role()
+            .into_iter()
+            .chain(revocation)
+            .collect()
+    }
 }
 
 /// Where Alter's own credentials come from.
@@ -253,13 +266,18 @@ pub struct SessionTags {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.roleArns) || has(self.identitySession)").message("a rule of allow gives nothing: write roleArns, or identitySession"))]
+#[x_kube(validation = Rule::new("has(self.roleArns) || !has(self.chainArns)").message("chainArns of a rule lead nowhere: write roleArns too, the roles behind them that grants may have"))]
 pub struct AllowRule {
     /// Which namespaces: by name, or by label.
     pub namespaces: NamespaceRule,
-    /// ARNs of roles, in which `*` stands for any characters, as in IAM policies. They bound every role of a grant's chain.
+    /// ARNs of the roles that grants may have, in which `*` stands for any characters, as in IAM policies. Alter's own roles, those of `credentials` and `revocation`, are given only where they are written out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 100), inner(length(min = 20, max = 2048)))]
     pub role_arns: Vec<String>,
+    /// ARNs, of the same form, of the roles that grants may pass through (`roleChain`) on the way to one of `roleArns`, and not have, such as a hub. Those of `roleArns` they may pass through too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 20, max = 2048)))]
+    pub chain_arns: Vec<String>,
     /// The longest session, in seconds; as the role itself allows where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 900, max = 43200))]
@@ -277,11 +295,18 @@ pub struct AllowRule {
     /// Lets grants without a role have sessions of the identity's own user: `Federated` ones, which the grant's session policy confines, or `Full` ones, which nothing confines. Needs an access key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_session: Option<IdentitySession>,
-    /// Where sessions may come from beside a Secret, which is always allowed.
+    /// Where sessions may come from beside a Secret, which is always allowed, and is not written here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 2))]
+    #[schemars(length(max = 1))]
     #[x_kube(merge_strategy = ListMerge::Set)]
-    pub stores: Vec<Store>,
+    pub stores: Vec<AllowedStore>,
+}
+
+/// Another place than a Secret from which sessions come.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AllowedStore {
+    /// The broker.
+    Broker,
 }
 
 /// A session of the identity's own user, without a role.

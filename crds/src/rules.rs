@@ -5,8 +5,7 @@
 
 use crate::{
     field::FieldError,
-    grant::Store,
-    identity::{AllowRule, AwsIdentitySpec},
+    identity::{AllowRule, AllowedStore, AwsIdentitySpec},
 };
 use alter_policy::{allow, arn::RoleArnPattern, selector, tag};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
@@ -32,9 +31,20 @@ impl AwsIdentitySpec {
 }
 
 fn read(at: &str, rule: &AllowRule) -> Result<allow::Rule, FieldError> {
-    for (index, pattern) in rule.role_arns.iter().enumerate() {
-        RoleArnPattern::parse(pattern)
-            .map_err(|error| FieldError::new(format!("{at}.roleArns[{index}]"), &error))?;
+    for (field, patterns) in [
+        ("roleArns", &rule.role_arns),
+        ("chainArns", &rule.chain_arns),
+    ] {
+        for (index, pattern) in patterns.iter().enumerate() {
+            RoleArnPattern::parse(pattern)
+                .map_err(|error| FieldError::new(format!("{at}.{field}[{index}]"), &error))?;
+        }
+    }
+    if rule.role_arns.is_empty() && !rule.chain_arns.is_empty() {
+        return Err(FieldError::new(
+            format!("{at}.chainArns"),
+            &"it leads nowhere: write roleArns too, the roles behind these that grants may have",
+        ));
     }
     for (index, key) in rule
         .tag_keys
@@ -54,12 +64,13 @@ fn read(at: &str, rule: &AllowRule) -> Result<allow::Rule, FieldError> {
                 .transpose()?,
         },
         role_arns: rule.role_arns.clone(),
+        chain_arns: rule.chain_arns.clone(),
         max_duration_seconds: rule.max_duration_seconds,
         tag_keys: rule.tag_keys.clone(),
         external_id_from_grant: rule.external_id.is_some(),
         session_name_from_grant: rule.session_name.is_some(),
         identity_session: rule.identity_session.map(Into::into),
-        broker: rule.stores.contains(&Store::Broker),
+        broker: rule.stores.contains(&AllowedStore::Broker),
     })
 }
 
@@ -111,6 +122,7 @@ fn require(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grant::allows;
     use serde_json::{Value, json};
 
     fn spec(rule: &Value) -> AwsIdentitySpec {
@@ -184,11 +196,60 @@ mod tests {
     }
 
     #[test]
+    fn hops_alone_lead_nowhere_and_a_secret_is_no_store_to_allow() {
+        let name = "arn:aws:iam::111122223333:role/a";
+        let rule = json!({"namespaces": {"names": ["a"]}, "chainArns": [name]});
+        for session in [json!(null), json!("Full")] {
+            let mut identity = spec(&rule);
+            let key = json!({"accessKey": {"secretRef": {"name": "key"}}});
+            identity.credentials = serde_json::from_value(key).unwrap();
+            identity.allow[0].identity_session = serde_json::from_value(session).unwrap();
+            let message = identity.rules().unwrap_err().to_string();
+            assert!(
+                message.starts_with("spec.allow[0].chainArns: it leads nowhere: write roleArns"),
+                "{message}"
+            );
+        }
+        let rule =
+            json!({"namespaces": {"names": ["a"]}, "roleArns": [name], "stores": ["Secret"]});
+        let error = serde_json::from_value::<AllowRule>(rule).unwrap_err();
+        assert!(error.to_string().contains("Broker"), "{error}");
+    }
+
+    #[test]
+    fn no_pattern_gives_a_role_of_alters_own() {
+        let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+        let (alter, revoking) = (role("alter"), role("alter-revocation"));
+        let mut identity = spec(&json!({"namespaces": {"names": ["a"]}, "roleArns": [role("*")]}));
+        let token = json!({"webIdentity": {"roleArn": alter, "serviceAccountRef": {"name": "a"}}});
+        identity.credentials = serde_json::from_value(token).unwrap();
+        identity.revocation = serde_json::from_value(json!({"roleArn": revoking})).unwrap();
+        let allows = |identity: &AwsIdentitySpec, role: &str| {
+            let grant = json!({"roleArn": role, "region": "us-east-1"});
+            let grant = serde_json::from_value(grant).unwrap();
+            allows(identity, &grant, "a", &BTreeMap::new()).is_ok()
+        };
+        assert!(allows(&identity, &role("team")));
+        for own in [&alter, &revoking] {
+            assert!(!allows(&identity, own), "{own}");
+            let mut written = identity.clone();
+            written.allow[0].role_arns.push(own.clone());
+            assert!(allows(&written, own), "{own}");
+        }
+    }
+
+    #[test]
     fn a_pattern_or_key_that_cannot_be_read_is_named() {
         let rule = |roles: Value, keys: Value| {
             rules(&json!({"namespaces": {"names": ["a"]}, "roleArns": roles, "tagKeys": keys}))
         };
         let name = "arn:aws:iam::111122223333:role/a";
+        let hops = json!({"namespaces": {"names": ["a"]}, "roleArns": [name], "chainArns": ["*"]});
+        let message = rules(&hops).unwrap_err();
+        assert!(
+            message.starts_with("spec.allow[0].chainArns[0]: "),
+            "{message}"
+        );
         let message = rule(json!([name, "*"]), json!([])).unwrap_err();
         assert!(
             message.starts_with("spec.allow[0].roleArns[1]: "),

@@ -121,7 +121,7 @@ fn the_broker_is_denied_unless_a_rule_allows_it() {
     let (mut identity, mut grant) = (fixtures::identity(), fixtures::grant());
     grant.spec.store = alter_crds::grant::Store::Broker;
     assert!(matches!(ask(&identity, &grant), Lookup::Denied(why) if why.starts_with("store: ")));
-    identity.spec.allow[0].stores = vec![alter_crds::grant::Store::Broker];
+    identity.spec.allow[0].stores = vec![alter_crds::identity::AllowedStore::Broker];
     assert!(matches!(ask(&identity, &grant), Lookup::Ready { .. }));
 }
 
@@ -185,6 +185,9 @@ fn the_identitys_own_role_is_entered_directly_and_has_no_cap() {
     let arn = "arn:aws:sts::111122223333:assumed-role/team-a-bedrock/alter.default";
     identity.status.as_mut().unwrap().arn = Some(arn.to_owned());
     grant.spec.duration_seconds = 43_200;
+    assert!(matches!(ask(&identity, &grant), Lookup::Denied(_)));
+    let roles = &mut identity.spec.allow[0].role_arns;
+    roles.extend(grant.spec.role_arn.clone());
     assert!(matches!(ask(&identity, &grant), Lookup::Ready { .. }));
     grant.spec.role_arn = grant.spec.role_arn.map(|own| own + "-other");
     assert!(matches!(ask(&identity, &grant), Lookup::Invalid { .. }));

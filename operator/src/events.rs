@@ -3,7 +3,7 @@
 use crate::{event_budget::EventBudget, lease::Fence, metrics::Metrics};
 use alter_crds::{
     answer::{self, InWords},
-    condition::{OF_GRANTS, READY, REFRESHED, REVOKED_AT_AWS, find, reason},
+    condition::{OF_SESSIONS, READY, REFRESHED, REVOKED_AT_AWS, find, reason},
     names::OPERATOR,
 };
 use jiff::Timestamp;
@@ -36,7 +36,7 @@ pub(crate) struct News {
 pub(crate) fn news(old: &[Condition], new: &[Condition]) -> Vec<News> {
     let mut told = BTreeSet::new();
     let mut news = Vec::new();
-    for type_ in OF_GRANTS.into_iter().chain([REVOKED_AT_AWS]) {
+    for type_ in OF_SESSIONS.into_iter().chain([REVOKED_AT_AWS]) {
         let (before, Some(after)) = (find(old, type_), find(new, type_)) else {
             continue;
         };

@@ -1,7 +1,8 @@
 //! The allow rules of an identity: denied unless a rule names namespace, role and every choice made.
 
+pub use crate::denial::Denial;
 use crate::{
-    arn::{RoleArn, RoleArnError, RoleArnPattern},
+    arn::{RoleArn, RoleArnPattern},
     selector::Selector,
 };
 use std::collections::BTreeMap;
@@ -11,8 +12,10 @@ use std::collections::BTreeMap;
 pub struct Rule {
     /// Which namespaces.
     pub namespaces: Namespaces,
-    /// Role ARNs, in which `*` stands for any characters.
+    /// ARNs of roles that grants may have, in which `*` stands for any characters.
     pub role_arns: Vec<String>,
+    /// And of roles that they may pass through on the way to one of those, and not have.
+    pub chain_arns: Vec<String>,
     /// The longest session, in seconds; none means as the role allows.
     pub max_duration_seconds: Option<i32>,
     /// Session tag keys that grants may set; `*` stands for any that is not reserved.
@@ -71,129 +74,12 @@ pub struct Request<'a> {
     pub from_broker: bool,
 }
 
-/// Why no rule allows a request. `rule` counts from zero, as in `spec.allow[0]`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Denial {
-    /// A role is no role.
-    #[error("{place}: {source}")]
-    RoleArn {
-        /// The field.
-        place: String,
-        /// What is wrong with it.
-        source: RoleArnError,
-    },
-    /// No rule names the namespace.
-    #[error(
-        "no allow rule of the identity names namespace {namespace:?}: ask the platform team for one"
-    )]
-    Namespace {
-        /// The grant's namespace.
-        namespace: String,
-    },
-    /// Rules name the namespace, but none of them the role.
-    #[error("{place}: {role_arn} is not among the roles that {} of the identity allows namespace {namespace:?}: ask for one of those, or for another rule", places(.rules))]
-    Role {
-        /// The field with the role.
-        place: String,
-        /// The grant's namespace.
-        namespace: String,
-        /// The role asked for.
-        role_arn: String,
-        /// The rules that name the namespace.
-        rules: Vec<usize>,
-    },
-    /// Each role is named by a rule, and all of them by none.
-    #[error("roleChain: none of {} of the identity names every role of the chain and roleArn, and rules are not combined: ask for one rule that does", places(.rules))]
-    Chain {
-        /// The rules that name the namespace.
-        rules: Vec<usize>,
-    },
-    /// No role, and no rule that gives sessions without one.
-    #[error("roleArn: it is missing, and {} of the identity gives namespace {namespace:?} no session without a role: write one, or ask for identitySession on a rule", places(.rules))]
-    NoRole {
-        /// The grant's namespace.
-        namespace: String,
-        /// The rules that name the namespace.
-        rules: Vec<usize>,
-    },
-    /// No role and no policy, where the rule wants one.
-    #[error(
-        "roleArn: it is missing, and spec.allow[{rule}] of the identity gives sessions without a role only with a session policy (identitySession: Federated): write bedrock, policy or policyArns, or a role"
-    )]
-    PolicyMissing {
-        /// The rule that came nearest.
-        rule: usize,
-    },
-    /// A policy where AWS takes none.
-    #[error(
-        "roleArn: it is missing, and spec.allow[{rule}] of the identity gives sessions without a role as AWS gives them, which no session policy confines (identitySession: Full): remove bedrock, policy and policyArns, ask for identitySession: Federated, or write a role"
-    )]
-    PolicyRefused {
-        /// The rule that came nearest.
-        rule: usize,
-    },
-    /// The session would live too long.
-    #[error(
-        "durationSeconds: {asked} is more than the {limit} that spec.allow[{rule}] of the identity allows: write {limit} or less"
-    )]
-    Duration {
-        /// The rule that came nearest.
-        rule: usize,
-        /// In seconds.
-        asked: i32,
-        /// In seconds.
-        limit: i32,
-    },
-    /// A tag that the rule does not hand over.
-    #[error(
-        "tags: {key:?} is not among the tagKeys of spec.allow[{rule}] of the identity: remove it, or ask for it to be allowed"
-    )]
-    TagKey {
-        /// The rule that came nearest.
-        rule: usize,
-        /// The key.
-        key: String,
-    },
-    /// An external ID, which the rule does not hand over.
-    #[error(
-        "externalId: spec.allow[{rule}] of the identity does not let grants choose it: remove it, or ask for externalId: FromGrant"
-    )]
-    ExternalId {
-        /// The rule that came nearest.
-        rule: usize,
-    },
-    /// A session name, which the rule does not hand over.
-    #[error(
-        "sessionName: spec.allow[{rule}] of the identity does not let grants choose it: remove it, or ask for sessionName: FromGrant"
-    )]
-    SessionName {
-        /// The rule that came nearest.
-        rule: usize,
-    },
-    /// The broker, which the rule does not allow.
-    #[error(
-        "store: spec.allow[{rule}] of the identity does not allow Broker: write Secret, or ask for stores: [Broker]"
-    )]
-    Store {
-        /// The rule that came nearest.
-        rule: usize,
-    },
-}
-
-fn places(indices: &[usize]) -> String {
-    let named: Vec<_> = indices
-        .iter()
-        .map(|index| format!("spec.allow[{index}]"))
-        .collect();
-    named.join(", ")
-}
-
 /// Finds the rule that allows the request, and gives its index.
 ///
-/// One rule bounds all of a chain. The denial is of the rule that came nearest, so that its reader learns the
-/// last thing in the way.
-pub fn decide(allow: &[Rule], request: &Request<'_>) -> Result<usize, Denial> {
-    let roles = Roles::of(request)?;
+/// One rule bounds all of a chain. `own_roles` are Alter's own, which no pattern gives by a `*`. The denial is of
+/// the rule that came nearest, so that its reader learns the last thing in the way.
+pub fn decide(allow: &[Rule], own_roles: &[&str], request: &Request<'_>) -> Result<usize, Denial> {
+    let roles = Roles::of(request, own_roles)?;
     let (mut for_namespace, mut nearest) = (Vec::new(), None);
     for (index, rule) in allow.iter().enumerate() {
         if !rule
@@ -222,19 +108,39 @@ pub fn decide(allow: &[Rule], request: &Request<'_>) -> Result<usize, Denial> {
     }))
 }
 
-/// The roles of a request by the fields that name them: those of the chain in their order, and the grant's at
-/// the end. None where it asks for a session of the identity's own user.
-struct Roles<'a>(Vec<(String, &'a str, RoleArn<'a>)>);
+/// The roles of a request: those of the chain in their order, and the grant's at the end. None where it asks for
+/// a session of the identity's own user.
+struct Roles<'a>(Vec<Role<'a>>);
+
+/// One of them.
+struct Role<'a> {
+    /// The field that names it.
+    place: String,
+    text: &'a str,
+    arn: RoleArn<'a>,
+    /// Whether it is on the way alone: nobody outside of the operator has its session.
+    is_hop: bool,
+    /// Whether Alter itself works as it.
+    is_own: bool,
+}
 
 impl<'a> Roles<'a> {
-    fn of(request: &Request<'a>) -> Result<Self, Denial> {
+    fn of(request: &Request<'a>, own_roles: &[&str]) -> Result<Self, Denial> {
         let hops = request.role_chain.iter().enumerate();
-        let hops = hops.map(|(index, arn)| (format!("roleChain[{index}]"), arn.as_str()));
-        let last = request.role_arn.map(|arn| ("roleArn".to_owned(), arn));
+        let hops = hops.map(|(index, arn)| (format!("roleChain[{index}]"), arn.as_str(), true));
+        let last = request
+            .role_arn
+            .map(|arn| ("roleArn".to_owned(), arn, false));
         let roles = hops
             .chain(last)
-            .map(|(place, text)| match RoleArn::parse(text) {
-                Ok(arn) => Ok((place, text, arn)),
+            .map(|(place, text, is_hop)| match RoleArn::parse(text) {
+                Ok(arn) => Ok(Role {
+                    place,
+                    text,
+                    arn,
+                    is_hop,
+                    is_own: own_roles.contains(&text),
+                }),
                 Err(source) => Err(Denial::RoleArn { place, source }),
             });
         let roles = roles.collect::<Result<Vec<_>, _>>()?;
@@ -249,7 +155,7 @@ impl<'a> Roles<'a> {
     /// Whether the rule gives all of it; none where it has nothing to say about it.
     fn gives(&self, index: usize, rule: &Rule, has_policy: bool) -> Option<Result<(), Denial>> {
         if !self.0.is_empty() {
-            let all = self.0.iter().all(|(.., role)| names_role(rule, role));
+            let all = self.0.iter().all(|role| role.is_given(rule));
             return all.then_some(Ok(()));
         }
         Some(match (rule.identity_session?, has_policy) {
@@ -261,31 +167,53 @@ impl<'a> Roles<'a> {
 
     /// Why none of these rules does.
     fn not_given(&self, allow: &[Rule], namespace: &str, rules: Vec<usize>) -> Denial {
-        let namespace = namespace.to_owned();
         if self.0.is_empty() {
+            let namespace = namespace.to_owned();
             return Denial::NoRole { namespace, rules };
         }
-        let named = |role| {
-            let mut rules = rules.iter().filter_map(|index| allow.get(*index));
-            rules.any(|rule| names_role(rule, role))
-        };
-        match self.0.iter().find(|(.., role)| !named(role)) {
-            Some((place, text, _)) => Denial::Role {
-                place: place.clone(),
-                namespace,
-                role_arn: (*text).to_owned(),
-                rules,
-            },
+        let of_namespace: Vec<_> = rules.iter().filter_map(|at| allow.get(*at)).collect();
+        let given = |role: &&Role<'_>| of_namespace.iter().any(|rule| role.is_given(rule));
+        match self.0.iter().find(|role| !given(role)) {
+            Some(role) => role.not_given(&of_namespace, namespace, rules),
             None => Denial::Chain { rules },
         }
     }
 }
 
-/// A pattern that cannot be read names no role.
-fn names_role(rule: &Rule, wanted: &RoleArn<'_>) -> bool {
-    rule.role_arns
-        .iter()
-        .any(|text| RoleArnPattern::parse(text).is_ok_and(|pattern| pattern.matches(wanted)))
+impl Role<'_> {
+    /// Whether the rule names it for what it is to be: the role of the session, or one on the way there.
+    fn is_given(&self, rule: &Rule) -> bool {
+        let passed = rule.chain_arns.iter().filter(|_| self.is_hop);
+        let mut patterns = rule.role_arns.iter().chain(passed);
+        patterns.any(|pattern| self.is_named_by(pattern))
+    }
+
+    /// A pattern that cannot be read names no role. Alter's own are named by themselves alone: who writes `*`
+    /// means the teams' roles, and what Alter enters as itself no trust policy of AWS keeps from a grant.
+    fn is_named_by(&self, pattern: &str) -> bool {
+        if self.is_own {
+            return pattern == self.text;
+        }
+        RoleArnPattern::parse(pattern).is_ok_and(|pattern| pattern.matches(&self.arn))
+    }
+
+    /// Why none of these rules, all of the namespace's, gives it.
+    fn not_given(&self, of_namespace: &[&Rule], namespace: &str, rules: Vec<usize>) -> Denial {
+        let (place, role_arn) = (self.place.clone(), self.text.to_owned());
+        let mut passed = of_namespace.iter().flat_map(|rule| &rule.chain_arns);
+        if !self.is_hop && passed.any(|pattern| self.is_named_by(pattern)) {
+            return Denial::PassedThrough { role_arn, rules };
+        }
+        if self.is_own {
+            return Denial::OwnRole { place, role_arn };
+        }
+        Denial::Role {
+            place,
+            namespace: namespace.to_owned(),
+            role_arn,
+            rules,
+        }
+    }
 }
 
 fn within_limits(index: usize, rule: &Rule, request: &Request<'_>) -> Result<(), Denial> {

@@ -55,8 +55,13 @@ impl Default for Asked {
 }
 
 fn ask(rules: &[Rule], asked: &Asked) -> Result<usize, Denial> {
+    ask_of(rules, &[], asked)
+}
+
+fn ask_of(rules: &[Rule], own_roles: &[&str], asked: &Asked) -> Result<usize, Denial> {
     decide(
         rules,
+        own_roles,
         &Request {
             namespace: asked.namespace,
             namespace_labels: &asked.labels,
@@ -208,7 +213,7 @@ fn every_hop_of_a_chain_is_inside_the_same_rule() {
     assert!(
         text.starts_with(&format!(
             "roleChain[1]: {HOP} is not among the roles that spec.allow[0]"
-        )),
+        )) && text.ends_with("in chainArns of a rule"),
         "{text}"
     );
     let text = message(&[of(HOP), of(ROLE)], &[HOP]);
@@ -221,6 +226,74 @@ fn every_hop_of_a_chain_is_inside_the_same_rule() {
         text.starts_with("roleChain[0]: \"nonsense\" is no"),
         "{text}"
     );
+}
+
+/// Whoever holds a hub's session may assume every role behind it, as he likes.
+#[test]
+fn a_role_to_pass_through_is_given_to_nobody() {
+    let hub = Rule {
+        chain_arns: vec!["arn:aws:iam::444455556666:role/h*".to_owned()],
+        ..rule()
+    };
+    let asked = |role, chain: &[&str]| Asked {
+        role: Some(role),
+        chain: chain.iter().map(|&arn| arn.to_owned()).collect(),
+        ..Asked::default()
+    };
+    let ask = |role, chain: &[&str]| ask(std::slice::from_ref(&hub), &asked(role, chain));
+    assert_eq!(ask(ROLE, &[HOP]), Ok(0));
+    assert_eq!(ask(ROLE, &[ROLE, HOP]), Ok(0));
+    for chain in [&[][..], &[HOP], &[ROLE]] {
+        let denial = ask(HOP, chain).unwrap_err();
+        assert!(matches!(denial, Denial::PassedThrough { .. }), "{denial}");
+        let text = denial.to_string();
+        assert!(
+            text.starts_with(&format!("roleArn: {HOP} is a role that chainArns of")),
+            "{text}"
+        );
+    }
+    let other = "arn:aws:iam::444455556666:role/other";
+    let text = ask(other, &[HOP]).unwrap_err().to_string();
+    assert!(text.ends_with("in roleArns of a rule"), "{text}");
+    let text = ask(ROLE, &[other]).unwrap_err().to_string();
+    assert!(text.ends_with("in chainArns of a rule"), "{text}");
+}
+
+/// What Alter enters as itself is kept by no trust policy.
+#[test]
+fn a_role_of_alters_own_is_given_by_name_alone() {
+    const OWN: &str = "arn:aws:iam::111122223333:role/alter";
+    let of = |roles: &[&str], chain: &[&str]| Rule {
+        role_arns: roles.iter().map(|&arn| arn.to_owned()).collect(),
+        chain_arns: chain.iter().map(|&arn| arn.to_owned()).collect(),
+        ..rule()
+    };
+    let any = "arn:aws:iam::111122223333:role/*";
+    let role = |role| Asked {
+        role: Some(role),
+        ..Asked::default()
+    };
+    let through = || Asked {
+        chain: vec![OWN.to_owned()],
+        ..Asked::default()
+    };
+    let ask = |rule: Rule, asked: &Asked| ask_of(&[rule], &[OWN], asked);
+    assert_eq!(ask(of(&[any], &[]), &role(ROLE)), Ok(0));
+    for pattern in [any, "arn:aws:iam::*:role/alter", "arn:aws:iam::*:role/a*"] {
+        for (rule, asked, field) in [
+            (of(&[pattern], &[]), role(OWN), "roleArns"),
+            (of(&[any], &[pattern]), through(), "chainArns"),
+        ] {
+            let denial = ask(rule, &asked).unwrap_err();
+            assert!(matches!(denial, Denial::OwnRole { .. }), "{denial}");
+            let mend = format!("written out in {field} of a rule");
+            assert!(denial.to_string().ends_with(&mend), "{denial}");
+        }
+    }
+    assert_eq!(ask(of(&[any, OWN], &[]), &role(OWN)), Ok(0));
+    assert_eq!(ask(of(&[any, OWN], &[]), &through()), Ok(0));
+    assert_eq!(ask(of(&[any], &[OWN]), &through()), Ok(0));
+    assert!(ask(of(&[any], &[OWN]), &role(OWN)).is_err());
 }
 
 #[test]
@@ -291,6 +364,6 @@ proptest! {
         let labels = BTreeMap::new();
         let tags = BTreeMap::new();
         let request = Request { namespace: &name, namespace_labels: &labels, role_chain: &[], role_arn: Some(ROLE), has_policy: false, duration_seconds: 900, tags: &tags, sets_external_id: false, sets_session_name: false, from_broker: false };
-        prop_assert!(decide(&[rule()], &request).is_err());
+        prop_assert!(decide(&[rule()], &[], &request).is_err());
     }
 }

@@ -116,6 +116,15 @@ impl<'a> RoleArnPattern<'a> {
     }
 }
 
+/// The first of the patterns that names more roles than this one, and this one among them.
+#[must_use]
+pub fn covered_by(patterns: &[String], role_arn: &str) -> Option<usize> {
+    let role = RoleArn::parse(role_arn).ok()?;
+    patterns.iter().position(|text| {
+        text != role_arn && RoleArnPattern::parse(text).is_ok_and(|pattern| pattern.matches(&role))
+    })
+}
+
 fn split(text: &str) -> Result<RoleArn<'_>, RoleArnError> {
     let mut parts = text.splitn(6, ':');
     let mut next = || parts.next().unwrap_or_default();
@@ -252,6 +261,21 @@ mod tests {
                 "{pattern}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_written_out_is_not_covered() {
+        let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+        let patterns = [
+            role("hub"),
+            "nonsense".to_owned(),
+            role("team-*"),
+            role("*"),
+        ];
+        for (name, expected) in [("hub", Some(3)), ("team-a", Some(2)), ("team-*", None)] {
+            assert_eq!(covered_by(&patterns, &role(name)), expected, "{name}");
+        }
+        assert_eq!(covered_by(&patterns[..3], &role("hub")), None);
     }
 
     #[test]

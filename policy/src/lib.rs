@@ -6,6 +6,7 @@ pub mod arn;
 pub mod backoff;
 pub mod bedrock;
 pub mod caller;
+pub mod denial;
 pub mod hex;
 pub mod metadata;
 pub mod name;

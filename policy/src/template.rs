@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 /// share it.
 pub const DEFAULT_SESSION_NAME: &str = "alter.{namespace}.{grant}";
 
-/// STS's limit for session names and source identities.
+/// STS's limit for session names.
 const SESSION_NAME_LIMIT: usize = 64;
 /// And for the names of federated sessions.
 const FEDERATED_NAME_LIMIT: usize = 32;
@@ -61,6 +61,16 @@ pub enum TemplateError {
         /// The placeholder that runs into it.
         second: &'static str,
     },
+    /// A value that another namespace has too.
+    #[error(
+        "{template:?} has {placeholder} without {{namespace}}, so that another namespace can make the same text: add {{namespace}}, such as {{namespace}}.{placeholder}"
+    )]
+    Crossing {
+        /// The template.
+        template: String,
+        /// The placeholder.
+        placeholder: &'static str,
+    },
     /// The result breaks AWS's rule.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -72,19 +82,19 @@ pub enum TemplateError {
 /// The session name under which an identity enters a role of its own.
 #[must_use]
 pub fn own_session_name(identity: &str) -> String {
-    shorten(format!("alter.{identity}"))
+    cut(format!("alter.{identity}"), SESSION_NAME_LIMIT)
 }
 
-/// A session name of at most 64 characters.
+/// A session name, cut to 64 characters.
 pub fn session_name(template: &str, values: Values<'_>) -> Result<String, TemplateError> {
-    let text = shorten(expand(template, values)?);
+    let text = cut(expand(template, values)?, SESSION_NAME_LIMIT);
     name::check_session_name(&text)?;
     Ok(text)
 }
 
-/// A source identity of at most 64 characters.
+/// A source identity of at most 64 characters; never shortened, as trust policies compare it whole.
 pub fn source_identity(template: &str, values: Values<'_>) -> Result<String, TemplateError> {
-    let text = shorten(expand(template, values)?);
+    let text = expand(template, values)?;
     name::check_source_identity(&text)?;
     Ok(text)
 }
@@ -103,22 +113,11 @@ pub fn tag_value(key: &str, template: &str, values: Values<'_>) -> Result<String
     Ok(text)
 }
 
-/// The name of a federated session, of at most 32 characters: `namespace.grant`, or what fits of it with a
-/// digest of the whole. No two grants share it: neither a namespace nor a grant holds a dot or `=`.
+/// The name of a federated session: `namespace.grant`, cut to 32 characters. No two grants share it, as neither a
+/// namespace nor a grant holds a dot or `=`.
 #[must_use]
 pub fn federated_name(namespace: &str, grant: &str) -> String {
-    const DIGEST: usize = 16;
-    let text = format!("{namespace}.{grant}");
-    if text.chars().count() <= FEDERATED_NAME_LIMIT {
-        return text;
-    }
-    let mut short: String = text
-        .chars()
-        .take(FEDERATED_NAME_LIMIT - DIGEST - 1)
-        .collect();
-    short.push('=');
-    short.push_str(&hex(&Sha256::digest(text.as_bytes())[..DIGEST / 2]));
-    short
+    cut(format!("{namespace}.{grant}"), FEDERATED_NAME_LIMIT)
 }
 
 /// Refuses a template whose text does not say which values it was made of.
@@ -158,11 +157,28 @@ pub fn check_distinct(template: &str) -> Result<(), TemplateError> {
     Ok(())
 }
 
-/// Whether grants of one name in two namespaces get the same text, though it tells grants apart.
+/// The placeholder by which a text tells apart what is in a namespace, though it does not say which namespace:
+/// the same name in another one makes the same text.
 #[must_use]
-pub fn crosses_namespaces(template: &str) -> bool {
+pub fn crosses_namespaces(template: &str) -> Option<&'static str> {
     let parts = parts(template).unwrap_or_default();
-    parts.contains(&Part::Grant) && !parts.contains(&Part::Namespace)
+    if parts.contains(&Part::Namespace) {
+        return None;
+    }
+    let of_namespace = [Part::Grant, Part::ServiceAccount, Part::Pod];
+    let crossing = parts.iter().find(|part| of_namespace.contains(part));
+    crossing.map(|part| part.name())
+}
+
+/// Refuses a template by which another namespace can make the same text.
+pub fn check_own(template: &str) -> Result<(), TemplateError> {
+    check_distinct(template)?;
+    crosses_namespaces(template).map_or(Ok(()), |placeholder| {
+        Err(TemplateError::Crossing {
+            template: template.to_owned(),
+            placeholder,
+        })
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,14 +253,15 @@ const fn is_label_byte(b: u8) -> bool {
     b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'
 }
 
-/// Cuts what is too long, and ends it with a digest of the whole, so that two long names stay two.
-fn shorten(text: String) -> String {
-    const DIGEST: usize = 12;
-    if text.chars().count() <= SESSION_NAME_LIMIT {
+/// Cuts what is too long, and ends it with a digest of the whole, so that two long names stay two. No object's
+/// name holds the `=` before it: so nobody can call something by the text that another's was cut to.
+fn cut(text: String, limit: usize) -> String {
+    const DIGEST: usize = 16;
+    if text.chars().count() <= limit {
         return text;
     }
-    let mut short: String = text.chars().take(SESSION_NAME_LIMIT - DIGEST - 1).collect();
-    short.push('-');
+    let mut short: String = text.chars().take(limit - DIGEST - 1).collect();
+    short.push('=');
     short.push_str(&hex(&Sha256::digest(text.as_bytes())[..DIGEST / 2]));
     short
 }

@@ -135,13 +135,12 @@ fn the_limits_are_those_of_sts() {
     };
     let name = session_name("{namespace}.{grant}", values).unwrap();
     assert_eq!(name.len(), 64);
-    assert_eq!(
-        source_identity("{namespace}.{grant}", values)
-            .unwrap()
-            .len(),
-        64
-    );
     // Trust policies and conditions compare these whole.
+    assert!(matches!(
+        source_identity("{namespace}.{grant}", values),
+        Err(TemplateError::Name(_))
+    ));
+    assert!(source_identity("{namespace}.eu", values).is_ok());
     let twenty = "{namespace}".repeat(21);
     assert!(matches!(
         external_id(&twenty, values),
@@ -166,12 +165,56 @@ fn a_federated_name_that_is_cut_is_nobody_elses() {
     assert!(cut.starts_with("team-a.xxxxxxxx="), "{cut}");
 }
 
+/// Else a tenant would only have to call a grant so.
 #[test]
-fn a_grant_without_its_namespace_crosses_namespaces() {
-    assert!(crosses_namespaces("{cluster}/{grant}"));
-    for own in ["{namespace}.{grant}", "{namespace}", "org-1", "{grant"] {
-        assert!(!crosses_namespaces(own), "{own}");
+fn what_a_name_was_cut_to_is_no_other_name() {
+    let (namespace, grant) = ("n".repeat(63), "g".repeat(50));
+    let values = Values {
+        namespace: &namespace,
+        grant: &grant,
+        ..VALUES
+    };
+    for template in ["{namespace}.{grant}", "{cluster}-{namespace}.{grant}"] {
+        let name = session_name(template, values).unwrap();
+        let (_, digest) = name.split_once('=').unwrap();
+        assert_eq!((name.len(), digest.len()), (64, 16), "{name}");
     }
+}
+
+#[test]
+fn what_is_named_without_its_namespace_crosses_namespaces() {
+    for (crossing, placeholder) in [
+        ("{cluster}/{grant}", "{grant}"),
+        ("sa-{serviceAccount}", "{serviceAccount}"),
+        ("{pod}", "{pod}"),
+    ] {
+        assert_eq!(crosses_namespaces(crossing), Some(placeholder));
+        let text = check_own(crossing).unwrap_err().to_string();
+        assert!(
+            text.contains(&format!("{placeholder} without {{namespace}}")),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(&format!("{{namespace}}.{placeholder}")),
+            "{text}"
+        );
+    }
+    for own in [
+        "{namespace}.{grant}",
+        "{namespace}",
+        "org-1",
+        "{namespace}:{serviceAccount}",
+    ] {
+        assert_eq!(
+            (crosses_namespaces(own), check_own(own)),
+            (None, Ok(())),
+            "{own}"
+        );
+    }
+    assert!(matches!(
+        check_own("{grant"),
+        Err(TemplateError::Unclosed(_))
+    ));
 }
 
 /// Pieces of templates, those with and those without a separator.

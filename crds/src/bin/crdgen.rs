@@ -4,7 +4,7 @@ use alter_crds::{AwsGrant, AwsIdentity};
 use kube::CustomResourceExt;
 use std::{error::Error, fs, path::PathBuf};
 
-const USAGE: &str = "usage: crdgen FOLDER (such as charts/alter/crds)";
+const USAGE: &str = "usage: crdgen FOLDER (such as charts/alter/files/crds)";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or(USAGE)?);

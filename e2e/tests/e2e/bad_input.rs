@@ -218,6 +218,14 @@ async fn identities() -> Result<(), Failure> {
                 rule("sessionName: own"),
                 ["spec.allow[0].sessionName", "\"FromGrant\""],
             ),
+            (rule("stores: [Secret]"), ["spec.allow[0].stores[0]", "\"Broker\""]),
+            (
+                with(
+                    "roleArns: [\"arn:aws:iam::000000000000:role/*\"]",
+                    "identitySession: Full\n    chainArns: [\"arn:aws:iam::000000000000:role/hub\"]",
+                ),
+                ["spec.allow[0]", "write roleArns too"],
+            ),
             (
                 rule("tagKeys: [Kubernetes-Namespace]"),
                 ["spec.allow[0].tagKeys[0]", "reserved"],
@@ -234,6 +242,14 @@ async fn identities() -> Result<(), Failure> {
             (
                 session("{externalId: \"{namespace}-{grant}\"}"),
                 ["session.externalId", "makes one text of"],
+            ),
+            (
+                session("{externalId: \"{cluster}/{grant}\"}"),
+                ["session.externalId", "without {namespace}"],
+            ),
+            (
+                session("{sourceIdentity: \"{namespace}-{grant}\"}"),
+                ["session.sourceIdentity", "makes one text of"],
             ),
             (
                 session("{externalId: \"a b\"}"),

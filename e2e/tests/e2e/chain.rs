@@ -12,6 +12,20 @@ fn role(name: &str) -> String {
     format!("arn:aws:iam::000000000000:role/{name}")
 }
 
+/// The namespace's identity with a rule that gives the end alone, and lets through the two on the way there.
+fn through_hubs(namespace: &str) -> String {
+    let rule = format!(
+        "roleArns: [\"{}\"]\n    chainArns: [\"{}\", \"{}\"]",
+        role("chain-end"),
+        role("chain-hub"),
+        role("chain-spoke")
+    );
+    identity(namespace).replace(ANY_ROLE, &rule)
+}
+
+/// What the rule of a test's identity gives.
+const ANY_ROLE: &str = "roleArns: [\"arn:aws:iam::000000000000:role/*\"]";
+
 /// Who AWS says a pod with the grant is.
 async fn who(here: &TestNamespace, grant: &str) -> Result<String, Failure> {
     here.ready_pod(
@@ -25,7 +39,8 @@ async fn who(here: &TestNamespace, grant: &str) -> Result<String, Failure> {
 #[tokio::test]
 async fn a_role_behind_two_others_is_reached_through_them_alone() -> Result<(), Failure> {
     with_temp_namespace("chain", &[], async |here| {
-        here.identity().await?;
+        here.apply(&through_hubs(&here.name)).await?;
+        here.identity_is(true, "").await?;
         let chain = format!(
             "  roleChain: [\"{}\", \"{}\"]",
             role("chain-hub"),
@@ -50,6 +65,28 @@ async fn a_role_behind_two_others_is_reached_through_them_alone() -> Result<(), 
     .await
 }
 
+/// AWS would give it: the user may assume it, and it the next.
+#[tokio::test]
+async fn a_role_on_the_way_is_nobodys() -> Result<(), Failure> {
+    with_temp_namespace("chain-hub", &[], async |here| {
+        here.apply(&through_hubs(&here.name)).await?;
+        here.identity_is(true, "").await?;
+        let chain = format!("  roleChain: [\"{}\"]", role("chain-hub"));
+        for (held, chain) in [("chain-hub", ""), ("chain-spoke", &chain)] {
+            let grant = grant_of(&here.name, "held", &role(held), chain);
+            let said = here.refused(&grant).await?;
+            let expected = format!("roleArn: {} is a role that chainArns of", role(held));
+            assert!(said.contains(&expected), "{said}");
+        }
+        let elsewhere = format!("  roleChain: [\"{}\"]", role("team-a-app"));
+        let grant = grant_of(&here.name, "elsewhere", &role("chain-end"), &elsewhere);
+        let said = here.refused(&grant).await?;
+        assert!(said.contains("in chainArns of a rule"), "{said}");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_long_session_behind_a_role_is_refused() -> Result<(), Failure> {
     with_temp_namespace("chain-rule", &[], async |here| {
@@ -69,8 +106,7 @@ async fn a_long_session_behind_a_role_is_refused() -> Result<(), Failure> {
 
 /// The namespace's identity with a rule that hands out sessions of the user, and no role.
 fn own_sessions(namespace: &str, kind: &str) -> String {
-    let roles = "roleArns: [\"arn:aws:iam::000000000000:role/*\"]";
-    identity(namespace).replace(roles, &format!("identitySession: {kind}"))
+    identity(namespace).replace(ANY_ROLE, &format!("identitySession: {kind}"))
 }
 
 /// A grant without a role.

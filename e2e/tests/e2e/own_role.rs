@@ -13,8 +13,11 @@ use jiff::SignedDuration;
 use kube::Api;
 use serde_json::{Value, json};
 
-/// An identity with those credentials, which allows every role; `region` alone makes another generation of it.
+/// An identity with those credentials, which allows every role; its own, which no `*` gives, it writes out. `region`
+/// alone makes another generation of it.
 fn identity(here: &TestNamespace, credentials: &Value, region: &str) -> String {
+    let source = credentials.as_object().into_iter().flatten().next();
+    let own_role = source.map(|(_, own)| &own["roleArn"]);
     json!({
         "apiVersion": "alter.dev/v1alpha1", "kind": "AwsIdentity", "metadata": {"name": here.name},
         "spec": {
@@ -22,7 +25,8 @@ fn identity(here: &TestNamespace, credentials: &Value, region: &str) -> String {
             "endpoints": {"sts": AWS_ENDPOINT, "rolesanywhere": anywhere::endpoint(here)},
             "credentials": credentials,
             "allow": [{
-                "namespaces": {"names": [here.name]}, "roleArns": ["arn:aws:iam::000000000000:role/*"],
+                "namespaces": {"names": [here.name]},
+                "roleArns": ["arn:aws:iam::000000000000:role/*", own_role],
             }],
         },
     })

@@ -5,6 +5,7 @@ use alter_crds::{
     AwsGrant, AwsGrantStatus,
     condition::{self, REVOKED_AT_AWS},
     grant::Store,
+    identity::AllowedStore,
     names::grant::REVOKE_BEFORE,
 };
 use alter_protocol::session::rfc3339;
@@ -131,7 +132,7 @@ async fn a_grant_of_the_broker_and_a_suspended_one_are_told_of_too() {
         world.grant.spec.store = store;
         world.grant.spec.suspend = store == Store::Secret;
         let identity = world.identity.as_mut().unwrap();
-        identity.spec.allow[0].stores = vec![Store::Broker];
+        identity.spec.allow[0].stores = vec![AllowedStore::Broker];
         let running = world.start();
         running.look(&world.grant).await;
         assert_eq!(running.tell_aws().await.len(), 1, "{store:?}");
@@ -145,7 +146,7 @@ async fn a_time_ahead_is_waited_for() {
     world.live = None;
     world.grant.spec.store = Store::Broker;
     let identity = world.identity.as_mut().unwrap();
-    identity.spec.allow[0].stores = vec![Store::Broker];
+    identity.spec.allow[0].stores = vec![AllowedStore::Broker];
     let running = world.start();
     let wait = running.look(&world.grant).await.unwrap();
     assert!(wait <= Duration::from_secs(20), "{wait:?}");

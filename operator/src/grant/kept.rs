@@ -170,7 +170,7 @@ impl From<DeserializeGuard<AwsGrant>> for Kept {
         let ready = condition::status(&status.conditions, READY);
         let refreshed = condition::find(&status.conditions, REFRESHED);
         let is_paused = refreshed.is_some_and(|own| own.reason == reason::PAUSED);
-        let is_own = |condition: &Condition| condition::is_of_grants(&condition.type_);
+        let is_own = |condition: &Condition| condition::is_written_at_each_look(&condition.type_);
         let (own, others) = status.conditions.into_iter().partition::<Vec<_>, _>(is_own);
         let identity = grant.spec.identity.as_str().into();
         let from_broker = grant.spec.store == grant::Store::Broker;

@@ -5,7 +5,7 @@ use super::{
     *,
 };
 use crate::scripted::patched;
-use alter_crds::{AwsGrantStatus, grant::Store, names::secret};
+use alter_crds::{AwsGrantStatus, grant::Store, identity::AllowedStore, names::secret};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -268,7 +268,7 @@ async fn a_grant_that_goes_over_to_the_broker_leaves_no_session_behind() {
     let mut world = World::new().with_secret("g-1", SignedDuration::from_mins(1));
     world.grant.spec.store = Store::Broker;
     let identity = world.identity.as_mut().unwrap();
-    identity.spec.allow[0].stores = vec![Store::Broker];
+    identity.spec.allow[0].stores = vec![AllowedStore::Broker];
     let seen = world.look().await;
     assert_eq!(seen.sessions, 0);
     let lines = seen.log.lines();
@@ -299,7 +299,7 @@ async fn a_grant_of_the_broker_costs_a_status_and_no_secret() {
     let mut world = World::new();
     world.grant.spec.store = Store::Broker;
     let identity = world.identity.as_mut().unwrap();
-    identity.spec.allow[0].stores = vec![Store::Broker];
+    identity.spec.allow[0].stores = vec![AllowedStore::Broker];
     let expected = [format!("PATCH {STATUS}"), format!("POST {EVENTS}")];
     assert_eq!(world.look().await.log.lines(), expected);
     world.has_broker = false;

@@ -233,7 +233,9 @@ fn accounts_finding(grant: &AwsGrant) -> Option<Finding> {
     }
     if grant.spec.store == Store::Broker {
         let text = "the broker gives sessions to pods that run as one of spec.serviceAccounts alone: to have one takes \
-                    the right to create such a pod in this namespace, or to exec into one";
+                    the right to create such a pod in this namespace, to exec into one (with delivery imds also to \
+                    forward a port to it), or to make tokens of such an account while a pod of it runs; the \
+                    built-in role edit has all of these";
         let (status, reason) = (Some(true), reason::BROKERED);
         let text = text.to_owned();
         return Some(finding(SERVICE_ACCOUNTS_ENFORCED, status, reason, text));

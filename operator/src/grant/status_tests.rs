@@ -164,7 +164,16 @@ fn a_grant_for_some_service_accounts_says_what_a_secret_cannot_promise() {
     assert!(told.message.contains("the namespace is the boundary"));
     grant.spec.store = Store::Broker;
     let brokered = project(&grant, &ready(), &View::Brokered, false, now());
-    assert_eq!(of(&brokered).unwrap().status, "True");
+    let told = of(&brokered).unwrap();
+    assert_eq!(told.status, "True");
+    for way in [
+        "create such a pod",
+        "exec into one",
+        "forward a port",
+        "make tokens of such an account",
+    ] {
+        assert!(told.message.contains(way), "{way}: {}", told.message);
+    }
     grant.spec.store = Store::Secret;
     grant.spec.service_accounts.clear();
     grant.status = Some(status);

@@ -21,7 +21,9 @@ pub enum GuardrailError {
         region: String,
     },
     /// Of another partition than the session.
-    #[error("{arn:?} is not in partition {partition}, to which the session belongs")]
+    #[error(
+        "{arn:?} is not in partition {partition}, to which the session belongs: write a guardrail of that partition"
+    )]
     Partition {
         /// The guardrail.
         arn: String,

@@ -223,7 +223,7 @@ fn what_is_no_guardrail_is_refused() {
         ),
         (
             "arn:aws-cn:bedrock:us-east-1:111122223333:guardrail/a",
-            "is not in partition aws",
+            "is not in partition aws, to which the session belongs: write a guardrail of that partition",
         ),
     ] {
         let error = compile(bedrock(&owned(&[HAIKU]), Some(text)), OWNER).unwrap_err();

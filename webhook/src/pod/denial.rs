@@ -1,7 +1,7 @@
 //! Why a pod is denied.
 
 use super::annotations::AnnotationError;
-use alter_crds::names::pod as names;
+use alter_crds::{condition::reason, names::pod as names};
 use alter_policy::refresh;
 use alter_protocol::{Delivery, pod::SHARED_DIR};
 
@@ -122,7 +122,7 @@ pub enum Denial {
 }
 
 impl Denial {
-    /// The metrics' `reason`.
+    /// The metrics' `reason`: a condition's where operator or broker would say the same.
     #[must_use]
     pub const fn category(&self) -> &'static str {
         match self {
@@ -134,9 +134,9 @@ impl Denial {
             | Self::VolumeName(_)
             | Self::VolumeMount { .. }
             | Self::MountPath(_) => "ReservedName",
-            Self::ServiceAccount { .. } => "ServiceAccountNotAllowed",
-            Self::Delivery { .. } | Self::UnfitForImds { .. } => "DeliveryNotAllowed",
-            Self::NoBroker(_) => "BrokerDisabled",
+            Self::ServiceAccount { .. } => reason::SERVICE_ACCOUNT_NOT_ALLOWED,
+            Self::Delivery { .. } | Self::UnfitForImds { .. } => reason::DELIVERY_NOT_ALLOWED,
+            Self::NoBroker(_) => reason::BROKER_DISABLED,
             Self::Conflict { .. } => "Conflict",
         }
     }

@@ -1,7 +1,7 @@
 //! An `AwsIdentity` that is created or whose spec changes.
 
-use alter_crds::{AwsIdentity, AwsIdentitySpec, field::FieldError};
-use alter_policy::template;
+use alter_crds::{AwsIdentity, AwsIdentitySpec, field::FieldError, identity::SessionTemplate};
+use alter_policy::{arn::covered_by, template};
 
 /// The webhook does not know whether the installation names its cluster; the operator's condition says
 /// where a template misses it.
@@ -39,8 +39,11 @@ pub fn check(spec: &AwsIdentitySpec, knows_labels: bool) -> Result<Vec<String>, 
             "spec.endpoints.iam: over http anyone on the way can answer in IAM's place that a session is denied: use https, unless this is an emulator".to_owned(),
         );
     }
-    warn_of_shared_names(spec, &mut warnings);
+    if let Some(session) = &spec.session {
+        warn_of_shared_names(session, &mut warnings);
+    }
     warn_of_revocations(spec, &mut warnings);
+    warn_of_covered_roles(spec, &mut warnings);
     if spec.allow.is_empty() {
         warnings.push("spec.allow is empty: no namespace may use this identity".to_owned());
     }
@@ -64,24 +67,45 @@ fn warn_of_revocations(spec: &AwsIdentitySpec, warnings: &mut Vec<String>) {
     }
 }
 
-/// Names that two grants can share mislead whoever reads AWS's logs.
-fn warn_of_shared_names(spec: &AwsIdentitySpec, warnings: &mut Vec<String>) {
-    let Some(session) = &spec.session else {
-        return;
-    };
-    for (field, template) in [
-        ("name", &session.name),
-        ("sourceIdentity", &session.source_identity),
-        ("externalId", &session.external_id),
-    ] {
-        let Some(template) = template else { continue };
-        if let Err(error) = template::check_distinct(template) {
+/// Names that two grants can share mislead whoever reads AWS's logs, and whoever locks a role by them.
+fn warn_of_shared_names(session: &SessionTemplate, warnings: &mut Vec<String>) {
+    let name = session.name.iter();
+    let source_identity = session.source_identity.iter();
+    let tags = session.tags.iter().flat_map(|tags| &tags.values);
+    let templates = (name.map(|own| ("name".to_owned(), own)))
+        .chain(source_identity.map(|own| ("sourceIdentity".to_owned(), own)))
+        .chain(tags.map(|(key, own)| (format!("tags.values[{key}]"), own)));
+    for (field, template) in templates {
+        if let Err(error) = template::check_own(template) {
             warnings.push(format!("spec.session.{field}: {error}"));
         }
-        if template::crosses_namespaces(template) {
-            warnings.push(format!(
-                "spec.session.{field}: {{grant}} without {{namespace}}: grants of one name in two namespaces share it"
-            ));
+    }
+}
+
+/// A pattern may give less than it says, and more than its author thinks of.
+fn warn_of_covered_roles(spec: &AwsIdentitySpec, warnings: &mut Vec<String>) {
+    let own_roles = spec.own_roles();
+    for (at, rule) in spec.allow.iter().enumerate() {
+        for (field, patterns) in [
+            ("roleArns", &rule.role_arns),
+            ("chainArns", &rule.chain_arns),
+        ] {
+            let written = |own: &&&str| patterns.iter().any(|pattern| pattern == **own);
+            for own in own_roles.iter().filter(|own| !written(own)) {
+                if let Some(index) = covered_by(patterns, own) {
+                    warnings.push(format!(
+                        "spec.allow[{at}].{field}[{index}]: it does not give {own}, a role of Alter's own: if grants shall have that, write it out too"
+                    ));
+                }
+            }
+        }
+        let passed = rule.chain_arns.iter().enumerate();
+        for (index, passed) in passed.filter(|(_, arn)| !own_roles.contains(&arn.as_str())) {
+            if let Some(by) = covered_by(&rule.role_arns, passed) {
+                warnings.push(format!(
+                    "spec.allow[{at}].chainArns[{index}]: roleArns[{by}] names it too, so grants may have it, and not only pass through"
+                ));
+            }
         }
     }
 }

@@ -181,6 +181,11 @@ fn lives_that_sdks_or_sts_cut_short_are_warned_of() {
         "roleArn": good_grant()["spec"]["roleArn"], "serviceAccountRef": {"name": "alter"},
     }});
     let own = with(role, "/spec/credentials", own);
+    // Which no `*` gives.
+    let denied = check_grant(&long, &own).unwrap_err();
+    assert!(denied.contains("written out in roleArns"), "{denied}");
+    let roles = json!([good_grant()["spec"]["roleArn"]]);
+    let own = with(own, "/spec/allow/0/roleArns", roles);
     assert_eq!(check_grant(&long, &own), Ok(vec![]));
     let waiting = with(good_identity(), "/status", json!({}));
     let warnings = check_grant(&good_grant(), &waiting).unwrap();

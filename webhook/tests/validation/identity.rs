@@ -132,6 +132,43 @@ fn an_identity_that_is_open_on_the_way_or_of_use_to_nobody_is_warned_of() {
 }
 
 #[test]
+fn what_would_open_another_role_is_denied() {
+    for (pointer, value, expected) in [
+        (
+            "/spec/session",
+            json!({"externalId": "{cluster}/{grant}"}),
+            "spec.session.externalId: \"{cluster}/{grant}\" has {grant} without {namespace}, ",
+        ),
+        (
+            "/spec/session",
+            json!({"sourceIdentity": "{grant}{namespace}"}),
+            "spec.session.sourceIdentity: \"{grant}{namespace}\" makes one text of",
+        ),
+        (
+            "/spec/session",
+            json!({"tags": {"values": {"team": "{namespace}-{grant}"}}}),
+            "spec.session.tags.values[team]: \"{namespace}-{grant}\" makes one text of",
+        ),
+        (
+            "/spec/allow/0/chainArns",
+            json!(["arn:aws:iam::111122223333:user/x"]),
+            "spec.allow[0].chainArns[0]: ",
+        ),
+        (
+            "/spec/allow",
+            json!([{
+                "namespaces": {"names": ["team-a"]},
+                "chainArns": ["arn:aws:iam::111122223333:role/hub"],
+            }]),
+            "spec.allow[0].chainArns: it leads nowhere: write roleArns too",
+        ),
+    ] {
+        let message = check_identity(&with(good_identity(), pointer, value)).unwrap_err();
+        assert!(message.starts_with(expected), "{message}");
+    }
+}
+
+#[test]
 fn names_that_two_grants_can_share_are_warned_of() {
     for (session, expected) in [
         (
@@ -139,12 +176,12 @@ fn names_that_two_grants_can_share_are_warned_of() {
             "spec.session.name: \"{namespace}-{grant}\" makes one text of",
         ),
         (
-            json!({"sourceIdentity": "{grant}{namespace}"}),
-            "spec.session.sourceIdentity: \"{grant}{namespace}\" makes one text of",
+            json!({"sourceIdentity": "{cluster}.{grant}"}),
+            "spec.session.sourceIdentity: \"{cluster}.{grant}\" has {grant} without {namespace}, ",
         ),
         (
-            json!({"externalId": "{cluster}/{grant}"}),
-            "spec.session.externalId: {grant} without {namespace}: ",
+            json!({"tags": {"values": {"pod": "{pod}"}}}),
+            "spec.session.tags.values[pod]: \"{pod}\" has {pod} without {namespace}, ",
         ),
     ] {
         let warnings = check_identity(&with(good_identity(), "/spec/session", session)).unwrap();
@@ -152,7 +189,10 @@ fn names_that_two_grants_can_share_are_warned_of() {
         assert!(warnings[0].starts_with(expected), "{warnings:?}");
         assert!(warnings[0].len() <= 256, "kubectl cuts it: {warnings:?}");
     }
-    let session = json!({"name": "{namespace}.{grant}", "externalId": "{cluster}/{namespace}"});
+    let session = json!({
+        "name": "{namespace}.{grant}", "externalId": "{cluster}/{namespace}",
+        "tags": {"values": {"team": "{namespace}", "org": "a"}},
+    });
     let identity = with(good_identity(), "/spec/session", session);
     assert_eq!(check_identity(&identity), Ok(vec![]));
 }
@@ -179,5 +219,59 @@ fn a_role_for_revocations_is_one_and_can_revoke() {
             warnings.iter().all(|own| own.len() <= 256),
             "kubectl cuts it: {warnings:?}"
         );
+    }
+}
+
+#[test]
+fn patterns_that_mean_more_or_less_than_they_say_are_warned_of() {
+    let arn = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+    let token =
+        json!({"webIdentity": {"roleArn": arn("alter"), "serviceAccountRef": {"name": "a"}}});
+    let warnings = |roles: &[String], chain: &[String]| {
+        let rule = json!({
+            "namespaces": {"names": ["a"]}, "roleArns": roles, "chainArns": chain,
+        });
+        let identity = with(good_identity(), "/spec/credentials", token.clone());
+        check_identity(&with(identity, "/spec/allow", json!([rule]))).unwrap()
+    };
+    let (own, hub, any, team) = (arn("alter"), arn("hub"), arn("*"), arn("team-*"));
+    for (roles, chain, expected) in [
+        (vec![team.clone()], vec![hub.clone()], None),
+        (vec![own.clone(), any.clone()], vec![], None),
+        (vec![team.clone()], vec![own.clone()], None),
+        (
+            vec![any.clone()],
+            vec![own.clone()],
+            Some("roleArns[0]: it does not give "),
+        ),
+        (
+            vec![team.clone(), arn("a*")],
+            vec![],
+            Some("roleArns[1]: it does not give "),
+        ),
+        (
+            vec![team.clone()],
+            vec![arn("a*")],
+            Some("chainArns[0]: it does not give "),
+        ),
+        (
+            vec![team, arn("h*")],
+            vec![hub],
+            Some("chainArns[0]: roleArns[1] names it too"),
+        ),
+    ] {
+        let warnings = warnings(&roles, &chain);
+        assert_eq!(
+            warnings.len(),
+            usize::from(expected.is_some()),
+            "{warnings:?}"
+        );
+        if let Some((expected, warning)) = expected.zip(warnings.first()) {
+            assert!(
+                warning.starts_with(&format!("spec.allow[0].{expected}")),
+                "{warning}"
+            );
+            assert!(warning.len() <= 256, "kubectl cuts it: {warning}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What he writes into his own grants.
 
-use super::{OWN_ROLE, beside_the_first, grants_of, own_grant};
+use super::{HUB, OWN_ROLE, beside_the_first, grants_of, own_grant};
 use alter_e2e::{
     Failure,
     app::WHO,
@@ -34,6 +34,15 @@ async fn another_teams_role_is_out_of_reach() -> Result<(), Failure> {
             (
                 json!({"roleChain": [OWN_ROLE], "roleArn": ROLE}),
                 not_among("roleArn"),
+            ),
+            // What stands behind a role that he may pass through, and that role itself.
+            (
+                json!({"roleChain": [HUB], "roleArn": ROLE}),
+                not_among("roleArn"),
+            ),
+            (
+                json!({"roleArn": HUB}),
+                format!("roleArn: {HUB} is a role that chainArns of spec.allow[0]"),
             ),
             // Through the first tenant's identity: neither the first's role nor his own.
             (
@@ -107,20 +116,24 @@ async fn another_teams_role_is_out_of_reach() -> Result<(), Failure> {
             "it has a session"
         );
 
-        // Nor does one that is being deleted get another role, though its spec may change.
-        tenant.here.apply(&grant_with_finalizer(tenant)).await?;
-        tenant.here.grant_ready("undead").await?;
-        let undead = format!("{place}/undead");
-        tenant.granted(delete(&undead)?).await?;
-        // Taken or refused: both are right.
-        let _ = tenant
-            .send(patch(&undead, &json!({"spec": {"roleArn": ROLE}}))?)
-            .await?;
-        tenant.here.taken_away("undead-aws").await?;
-        let free = json!({"metadata": {"finalizers": null}});
-        tenant.granted(patch(&undead, &free)?).await.map(|_| ())
+        undead(tenant, &place).await
     })
     .await
+}
+
+/// A grant that is being deleted gets no other role, though its spec may change.
+async fn undead(tenant: &Tenant, place: &str) -> Result<(), Failure> {
+    tenant.here.apply(&grant_with_finalizer(tenant)).await?;
+    tenant.here.grant_ready("undead").await?;
+    let undead = format!("{place}/undead");
+    tenant.granted(delete(&undead)?).await?;
+    // Taken or refused: both are right.
+    let _ = tenant
+        .send(patch(&undead, &json!({"spec": {"roleArn": ROLE}}))?)
+        .await?;
+    tenant.here.taken_away("undead-aws").await?;
+    let free = json!({"metadata": {"finalizers": null}});
+    tenant.granted(patch(&undead, &free)?).await.map(|_| ())
 }
 
 fn grant_with_finalizer(tenant: &Tenant) -> String {

@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 
 /// The second tenant's role: the only one that a rule gives him.
 const OWN_ROLE: &str = "arn:aws:iam::000000000000:role/team-b-bedrock";
+/// A role of the platform team's, which his rule lets him pass through, and AWS would let Alter assume for him.
+const HUB: &str = "arn:aws:iam::000000000000:role/chain-hub";
 /// Profiles of the first tenant's pod.
 const WHO_TWICE: &str = "import boto3\nfor p in ('bedrock', 'brokered'): print(boto3.Session(profile_name=p).client('sts').get_caller_identity()['Arn'])";
 
@@ -53,10 +55,11 @@ async fn beside_the_first(
     .await
 }
 
-/// The namespace's identity, which allows it roles of that name alone, and one tag.
+/// The namespace's identity, which allows it roles of that name alone, a hub on the way to them, and one tag.
 fn identity_of(here: &TestNamespace, roles: &str) -> String {
     let identity = broker_identity(&here.name, SHARED).replace("role/*", &format!("role/{roles}"));
-    format!("{}\n    tagKeys: [project]\n", identity.trim_end())
+    let rule = format!("    chainArns: [\"{HUB}\"]\n    tagKeys: [project]");
+    format!("{}\n{rule}\n", identity.trim_end())
 }
 
 /// What is the first tenant's or Alter's own, with what changes when it does.
