@@ -265,6 +265,7 @@ fn documented_forms_of_hosts() {
             "g-0123456789.neptune-graph.us-east-1.on.aws",
             "neptune-graph\tus-east-1\tsigv4",
         ),
+        ("queue.amazonaws.com", "sqs\tus-east-1\tsigv4"),
         ("us-west-2.queue.amazonaws.com", "sqs\tus-west-2\tsigv4"),
         (
             "aws-external-anthropic.us-west-2.api.aws",

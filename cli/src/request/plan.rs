@@ -44,8 +44,7 @@ pub enum PlanError {
     },
 }
 
-/// A request, before it is signed.
-#[derive(Debug)]
+/// A request, before it is signed. Has no `Debug`: its headers may hold a secret.
 pub struct Plan {
     /// In upper case.
     pub method: String,

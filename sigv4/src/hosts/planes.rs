@@ -93,6 +93,10 @@ pub(super) fn outside_regions(rest: &str, suffix: &'static Suffix) -> Answer {
     }
     let (head, own) = split_last(rest);
     let (left, region) = split_last(head);
+    if rest == "queue" {
+        let place = Place::home(suffix, suffix.partitions().next()?);
+        return Some(place.map(|place| place.signs_for("sqs", "")));
+    }
     let (service, fits): Plane = match own {
         "aoss" => ("aoss", one),
         "cloudsearch" => ("cloudsearch", cloudsearch_domain),
