@@ -24,7 +24,7 @@ fn forged_pod() -> Value {
                 "command": ["python3", "-c", IDLE],
                 "env": [
                     {"name": "AWS_ENDPOINT_URL", "value": AWS_ENDPOINT},
-                    {"name": "AWS_REGION", "value": "us-east-1"},
+                    {"name": "AWS_DEFAULT_REGION", "value": "us-east-1"},
                 ],
                 "volumeMounts": [{"name": "token", "mountPath": "/token"}],
             }],
