@@ -254,7 +254,8 @@ const fn is_label_byte(b: u8) -> bool {
 }
 
 /// Cuts what is too long, and ends it with a digest of the whole, so that two long names stay two. No object's
-/// name holds the `=` before it: so nobody can call something by the text that another's was cut to.
+/// name holds the `=` before it: so by a template without one, nobody can call something by what another's name
+/// was cut to.
 fn cut(text: String, limit: usize) -> String {
     const DIGEST: usize = 16;
     if text.chars().count() <= limit {

@@ -79,6 +79,7 @@ fn what_separates_namespace_and_grant() {
         "{namespace}.{pod}",
         "{namespace}.{pod}.{grant}",
         "{namespace}:{serviceAccount}:{pod}",
+        "{namespace}.{serviceAccount}@{pod}",
         "{pod}.{pod}-{cluster}",
     ] {
         assert_eq!(check_distinct(good), Ok(()), "{good}");
