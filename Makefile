@@ -4,9 +4,10 @@ export ALTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/alter
 export CARGO_TARGET_DIR ?= $(ALTER_CACHE)/target
 CRDS = charts/alter/files/crds
 HOSTS = sigv4/src/hosts/generated.rs
+PAGES = cli/generated
 
 .DEFAULT_GOAL := help
-.PHONY: checkout help demo demo-clean test unit lint crds check-crds tables check-tables botocore chart sdks deny e2e e2e-clean images push bench clean-cache
+.PHONY: checkout help demo demo-clean test unit lint crds check-crds tables check-tables botocore pages check-pages chart sdks deny e2e e2e-clean images push bench clean-cache
 
 # Checkouts that share the target folder look the same to Cargo but for their files' times: the one that comes anew is newer.
 checkout:
@@ -49,6 +50,15 @@ check-tables: checkout ## Fails when the table of hosts is stale
 	@fresh=$$(mktemp) && trap 'rm "$$fresh"' EXIT && \
 	  cargo run --quiet --package alter-sigv4-tablegen -- sigv4/data/endpoints.json.gz "$$fresh" && \
 	  diff "$$fresh" $(HOSTS) || { echo 'the table of hosts is stale: run make tables' >&2; exit 1; }
+
+pages: checkout ## Writes the man pages and the completions of the command
+	rm -rf $(PAGES)
+	cargo run --quiet --package alter-cli-pagegen -- $(PAGES)
+
+check-pages: checkout ## Fails when the command's man pages or completions are stale
+	@fresh=$$(mktemp -d) && trap 'rm -r "$$fresh"' EXIT && \
+	  cargo run --quiet --package alter-cli-pagegen -- "$$fresh" && \
+	  diff --recursive "$$fresh" $(PAGES) || { echo 'man pages and completions are stale: run make pages' >&2; exit 1; }
 
 botocore: ## Takes hosts and operations from a release of botocore: make botocore BOTOCORE=1.44.5
 	@sigv4/tablegen/fetch $(BOTOCORE)
