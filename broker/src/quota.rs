@@ -1,15 +1,18 @@
 //! How often one pod may ask: whoever has its token could else keep all others from being answered.
 
+use alter_policy::allowance::Allowance;
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// So many questions at once: an agent asks again after each news, of each of at most 64 grants.
-const AT_ONCE: i32 = 100;
-/// Then one in this time, where an agent that learns nothing asks once a minute.
-const ONE_EACH: SignedDuration = SignedDuration::from_secs(2);
+/// So many questions at once: an agent asks again after each news, of each of at most 64 grants. Then fewer, where
+/// an agent that learns nothing asks once a minute.
+const QUESTIONS: Allowance = Allowance {
+    at_once: 100,
+    one_each: SignedDuration::from_secs(2),
+};
 /// So many may be held at a time: one of the agent, and those that an agent before it has left behind.
 const HELD: u32 = 4;
 
@@ -42,12 +45,10 @@ impl Quotas {
             whole_at: now,
             held: 0,
         });
-        let whole_at = own.whole_at.max(now);
-        let used = whole_at.duration_since(now);
-        if own.held >= HELD || used > ONE_EACH * (AT_ONCE - 1) {
+        if own.held >= HELD || QUESTIONS.next(own.whole_at, now).is_some() {
             return None;
         }
-        own.whole_at = whole_at.checked_add(ONE_EACH).unwrap_or(Timestamp::MAX);
+        own.whole_at = QUESTIONS.take(own.whole_at, now);
         own.held += 1;
         Some(Visit {
             quotas: self,
@@ -84,6 +85,13 @@ mod tests {
         assert!(!asked("a", 1) && asked("a", 2) && !asked("a", 3));
         assert!(asked("b", 0));
         assert_eq!((0..200).filter(|_| asked("a", 600)).count(), 100);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_no_pod_out() {
+        let quotas = Quotas::default();
+        assert!(quotas.enter("a", at(24 * 60 * 60)).is_some());
+        assert!(quotas.enter("a", at(0)).is_some());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! and confined to, and when it is renewed. No I/O, no clock, no Kubernetes or SDK types.
 
 pub mod allow;
+pub mod allowance;
 pub mod arn;
 pub mod backoff;
 pub mod bedrock;

@@ -1,14 +1,15 @@
 //! Why a session that is due is not issued now, in words.
 
-use super::{allowance::AT_ONCE, plan::Why};
+use super::plan::Why;
 use alter_crds::AwsGrantSpec;
+use alter_policy::allowance::SESSIONS_AT_ONCE;
 use alter_protocol::session::rfc3339;
 use jiff::Timestamp;
 
 /// The grant's allowance is used up until then.
 pub(crate) fn too_many(why: Why, at: Timestamp) -> String {
     format!(
-        "more than {AT_ONCE} sessions in a short while, as {}: find who does that; the next is issued at {}",
+        "more than {SESSIONS_AT_ONCE} sessions in a short while, as {}: find who does that; the next is issued at {}",
         cause(why),
         rfc3339(at)
     )
