@@ -91,6 +91,8 @@ impl<S: Source> Desk<S> {
                 () = hold.is_over(), if known.is_some() => return None,
                 () = hold.is_over() => Found::new(in_line(), None),
                 found = self.look(caller, &asked.grant) => found,
+                // A refusal waits for no answer of AWS.
+                () = listener.rung() => continue,
             };
             let again = found.again;
             let news = found.for_who_knows(tag::end_of_session(known));
@@ -117,6 +119,26 @@ impl<S: Source> Desk<S> {
 
     /// How a grant stands for the pod now.
     async fn look(&self, caller: &Caller, name: &str) -> Found {
+        let mut sought = match self.seek(caller, name) {
+            Ok(sought) => sought,
+            Err(found) => return found,
+        };
+        loop {
+            let held = self.sessions.get(&sought.wanted).await;
+            // AWS takes its time: what was refused or dropped meanwhile is not handed out.
+            let still = match self.seek(caller, name) {
+                Ok(sought) => sought,
+                Err(found) => return found,
+            };
+            if still.wanted.is_as(&sought.wanted) {
+                return still.found(held);
+            }
+            sought = still;
+        }
+    }
+
+    /// The session that a pod may have of a grant; or how the grant stands for it, where it may have none.
+    fn seek(&self, caller: &Caller, name: &str) -> Result<Sought, Found> {
         let pod = self.cluster.pod(caller);
         let grant = self.cluster.grant(&caller.namespace, name);
         let decoded = grant.as_ref().map(|own| own.0.as_ref());
@@ -146,28 +168,43 @@ impl<S: Source> Desk<S> {
         });
         let leaves = pod.and_then(|own| Some(own.metadata.deletion_timestamp.as_ref()?.0));
         let digest = match verdict {
-            Verdict::Refused(why) => return Found::new(News::Refused(why), None),
-            Verdict::Waiting(why) => return Found::new(News::Waiting(why), leaves),
+            Verdict::Refused(why) => return Err(Found::new(News::Refused(why), None)),
+            Verdict::Waiting(why) => return Err(Found::new(News::Waiting(why), leaves)),
             Verdict::Session(digest) => digest,
         };
         let (Some(Ok(grant)), Some(Ok(identity))) =
             (decoded, identity.as_ref().map(|own| own.0.as_ref()))
         else {
             // A verdict of a session is over both.
-            return Found::new(in_line(), leaves);
+            return Err(Found::new(in_line(), leaves));
         };
-        // One that cannot be read drops nothing; the grant's status says so.
-        let cut = grant.revoke_before().ok().flatten();
         let wanted = Wanted {
             identity: Arc::new(identity.clone()),
             grant: Arc::new(grant.clone()),
             pod: caller.pod.clone(),
             service_account: caller.service_account.clone(),
+            cluster: self.name.clone(),
             digest,
-            cut,
+            // One that cannot be read drops nothing; the grant's status says so.
+            cut: grant.revoke_before().ok().flatten(),
         };
+        Ok(Sought { wanted, leaves })
+    }
+}
+
+/// A session that a pod may have.
+struct Sought {
+    wanted: Wanted,
+    /// When the pod's grace is over, where it terminates.
+    leaves: Option<Timestamp>,
+}
+
+impl Sought {
+    /// How the grant stands, where that is what there is.
+    fn found(&self, held: Held) -> Found {
+        let (grant, leaves) = (&self.wanted.grant, self.leaves);
         let sooner = |at: Timestamp| Some(leaves.map_or(at, |leaves| leaves.min(at)));
-        match self.sessions.get(&wanted).await {
+        match held {
             Held::Session { session, again } => {
                 let document = grant.document();
                 let issued = Box::new(Issued { document, session });
@@ -175,7 +212,7 @@ impl<S: Source> Desk<S> {
             }
             Held::Nothing(failure) => {
                 let why = revocation(failure.reason, failure.message);
-                let past = cut.filter(|cut| *cut <= clock::now());
+                let past = self.wanted.cut.filter(|cut| *cut <= clock::now());
                 Found {
                     dropped_to: past.and_then(|cut| {
                         revoke::earliest(cut)

@@ -4,6 +4,7 @@
 //! ([`decide`]), and held until there is an answer that the pod does not know ([`answer`]). No session rests
 //! anywhere but in this process ([`sessions`]).
 
+mod allowance;
 pub mod answer;
 pub mod args;
 pub mod authenticate;

@@ -1,7 +1,10 @@
 //! The sessions that are given out, in this process's memory and nowhere else: one a grant and input, so that pods
 //! which need none of their own share one.
 
-use crate::clock;
+use crate::{
+    allowance::{Allowances, used_up},
+    clock,
+};
 use alter_crds::{AwsGrant, AwsIdentity, condition::reason};
 use alter_issuer::{IssueError, Issued, Issuer, Pod, Retry};
 use alter_policy::{refresh, revoke, spread::spread};
@@ -54,10 +57,19 @@ pub(crate) struct Wanted {
     pub(crate) grant: Arc<AwsGrant>,
     pub(crate) pod: String,
     pub(crate) service_account: String,
+    /// What the installation calls the cluster.
+    pub(crate) cluster: String,
     /// Changes with everything that the session depends on.
     pub(crate) digest: String,
     /// Sessions from before are dropped.
     pub(crate) cut: Option<Timestamp>,
+}
+
+impl Wanted {
+    /// Whether what is had for the one is what the other is about.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        (&self.digest, self.cut) == (&other.digest, other.cut)
+    }
 }
 
 /// What there is.
@@ -76,6 +88,7 @@ pub(crate) enum Held {
 /// Why there is no new session.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
+    /// How often AWS was asked in vain; 0 where it was not asked.
     attempts: u32,
     /// A condition's reason.
     pub(crate) reason: &'static str,
@@ -88,6 +101,7 @@ pub(crate) struct Failure {
 /// Sessions at hand, and how others are obtained.
 pub struct Sessions<S> {
     source: Arc<S>,
+    allowances: Allowances,
     min_interval: SignedDuration,
     count: Gauge,
     places: Mutex<HashMap<Key, Arc<Turn<Place>>>>,
@@ -116,6 +130,7 @@ impl<S: Source> Sessions<S> {
     pub fn new(source: S, min_interval: SignedDuration, count: Gauge) -> Self {
         Self {
             source: Arc::new(source),
+            allowances: Allowances::new(min_interval),
             min_interval,
             count,
             places: Mutex::default(),
@@ -136,6 +151,11 @@ impl<S: Source> Sessions<S> {
         place.cut(wanted.cut);
         if let Some(held) = place.held(place.used) {
             return held;
+        }
+        // Attempts that are repeated have their backoff.
+        let repeated = place.failure.as_ref().is_some_and(|own| own.attempts > 0);
+        if !repeated && let Err(at) = self.allowances.take(wanted) {
+            return place.refused(used_up(at), at);
         }
         let (source, min_interval) = (self.source.clone(), self.min_interval);
         let wanted = wanted.clone();
@@ -182,6 +202,18 @@ impl Place {
         if self.current.as_ref().is_some_and(dropped) {
             self.current = None;
         }
+    }
+
+    /// No session before then, though AWS was not asked.
+    fn refused(&mut self, message: String, retry_at: Timestamp) -> Held {
+        let failure = Failure {
+            attempts: 0,
+            reason: reason::TOO_MANY_ISSUES,
+            message,
+            retry_at,
+        };
+        self.failure = Some(failure.clone());
+        self.held(self.used).unwrap_or(Held::Nothing(failure))
     }
 
     /// What is to be told without asking STS, if anything.

@@ -66,6 +66,7 @@ fn wanted(digest: &str) -> Wanted {
         grant: Arc::new(grant),
         pod: "app-1".to_owned(),
         service_account: "app".to_owned(),
+        cluster: String::new(),
         digest: digest.to_owned(),
         cut: None,
     }
@@ -127,6 +128,65 @@ async fn a_session_from_before_the_cut_is_dropped_and_the_next_kept() {
     }
 }
 
+/// The `number`th that is wanted of a grant that is changed each time.
+fn changed(session: serde_json::Value, pod: usize, number: usize) -> Wanted {
+    let mut identity = AwsIdentity::clone(&wanted("d").identity);
+    identity.spec.session = serde_json::from_value(session).unwrap();
+    Wanted {
+        identity: Arc::new(identity),
+        pod: format!("app-{pod}"),
+        ..wanted(&format!("{pod}-{number}"))
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_keeps_changing_has_ten_sessions_at_once_and_its_pods_share_them() {
+    let bench = bench(HOUR, MINUTE);
+    let mut refused = Vec::new();
+    for number in 0..40 {
+        let wanted = changed(json!({}), number % 4, number);
+        if let Held::Nothing(failure) = bench.sessions.get(&wanted).await {
+            refused.push(failure.reason);
+        }
+    }
+    assert_eq!(refused, [reason::TOO_MANY_ISSUES; 30]);
+    assert_eq!(bench.asked.load(Ordering::SeqCst), 10);
+}
+
+#[tokio::test]
+async fn where_pods_are_named_each_has_an_allowance_so_that_a_thousand_start_at_once() {
+    let bench = bench(HOUR, MINUTE);
+    let named = || json!({"name": "{namespace}.{pod}"});
+    for pod in 0..1_000 {
+        key(bench.sessions.get(&changed(named(), pod, 0)).await);
+    }
+    for number in 1..20 {
+        let held = bench.sessions.get(&changed(named(), 7, number)).await;
+        assert_eq!(matches!(held, Held::Session { .. }), number < 10);
+    }
+    assert_eq!(bench.asked.load(Ordering::SeqCst), 1_009);
+}
+
+#[tokio::test]
+async fn cuts_that_follow_each_other_use_the_allowance_up() {
+    let bench = bench(HOUR, MINUTE);
+    for _ in 0..9 {
+        key(bench.sessions.get(&wanted("d")).await);
+        let place = bench.sessions.place(("g-1".to_owned(), "d".to_owned()));
+        // As a cut does a second later.
+        place.lock().await.current = None;
+    }
+    let (cut, mut last) = (Some(clock::now()), wanted("d"));
+    key(bench.sessions.get(&last).await);
+    last.cut = cut;
+    let Held::Nothing(failure) = bench.sessions.get(&last).await else {
+        panic!("a session");
+    };
+    assert_eq!(failure.reason, reason::TOO_MANY_ISSUES);
+    let message = failure.message;
+    assert!(message.contains("alter.dev/revoke-before"), "{message}");
+}
+
 #[tokio::test]
 async fn what_sts_was_asked_is_not_lost_where_nobody_waits() {
     let bench = bench(HOUR, MINUTE);
@@ -176,4 +236,8 @@ fn a_session_is_served_until_it_expires_where_a_new_one_is_not_to_be_had() {
     assert_eq!(again(&place, MINUTE * 40), None, "STS is asked again");
     place.failure.as_mut().unwrap().retry_at = now + MINUTE * 70;
     assert_eq!(again(&place, MINUTE * 60), Some(SignedDuration::ZERO));
+    // Without the allowance for another it is served on too.
+    let at = now + MINUTE * 32;
+    place.used = now + MINUTE * 31;
+    assert!(matches!(place.refused(String::new(), at), Held::Session { again, .. } if again == at));
 }

@@ -8,13 +8,13 @@
 
 mod world;
 
-use alter_protocol::broker::{Answer, News};
+use alter_protocol::broker::{Answer, News, Told};
 use axum::http::StatusCode;
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::json;
 use std::{sync::atomic::Ordering, time::Duration};
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 use world::{World, grant, identity, now, pod, session_name, token, token_of};
 
 const OWN: &str = "{namespace}.{serviceAccount}.{pod}";
@@ -361,4 +361,59 @@ async fn a_session_from_before_a_revocation_is_replaced_or_dropped() {
     assert_eq!(agent.refused(Some(&told)).await, "Revoked");
     let waiting = agent.ask(None).await.unwrap();
     assert!(matches!(waiting.news, News::Waiting(_)), "nobody had one");
+}
+
+/// A pod that asks while AWS takes its time.
+async fn asking(world: &World) -> JoinHandle<Option<Told>> {
+    let agent = world.agent(&first());
+    let asked = world.aws.asked.clone();
+    let held = tokio::spawn(async move { agent.ask(None).await });
+    while asked.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    held
+}
+
+fn reason_of(told: Option<Told>) -> String {
+    match told.map(|told| told.news) {
+        Some(News::Refused(why)) => why.reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_waits_for_no_answer_of_aws() {
+    let mut world = World::new(&json!({}));
+    let busy = world.aws.busy.clone().write_owned().await;
+    let held = asking(&world).await;
+    world.grant_becomes(grant("team-a", &json!({"suspend": true})));
+    assert_eq!(reason_of(held.await.unwrap()), "Suspended");
+    drop(busy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_comes_after_the_refusal_is_not_handed_out() {
+    // Which of the two is heard first is a matter of chance.
+    for _ in 0..20 {
+        let mut world = World::new(&json!({}));
+        let busy = world.aws.busy.clone().write_owned().await;
+        let held = asking(&world).await;
+        drop(busy);
+        world.grant_becomes(grant("team-a", &json!({"suspend": true})));
+        assert_eq!(reason_of(held.await.unwrap()), "Suspended");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_of_what_the_grant_was_is_followed_by_one_of_what_it_is() {
+    for _ in 0..20 {
+        let mut world = World::new(&json!({}));
+        let busy = world.aws.busy.clone().write_owned().await;
+        let held = asking(&world).await;
+        drop(busy);
+        world.grant_becomes(grant("team-a", &json!({"region": "eu-west-1"})));
+        let told = held.await.unwrap().unwrap();
+        assert!(matches!(&told.news, News::Session(own) if own.document.region == "eu-west-1"));
+        assert_eq!(world.aws.asked.load(Ordering::SeqCst), 2);
+    }
 }

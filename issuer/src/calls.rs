@@ -4,7 +4,7 @@ use crate::{
     bucket::Bucket,
     metrics::{Metrics, Operation},
 };
-use alter_aws::{Class, EntryError, IamError, StsError};
+use alter_aws::{Assumed, Class, EntryError, IamError, RoleRequest, Sts, StsError};
 use tokio::time::Instant;
 
 /// A failure whose class the metrics tell.
@@ -35,6 +35,8 @@ impl Classed for IamError {
 pub(crate) struct Caller<'a> {
     pub(crate) identity: &'a str,
     pub(crate) bucket: &'a Bucket,
+    /// Whose turn it takes: a namespace's, or the identity's own.
+    pub(crate) lane: &'a str,
     pub(crate) metrics: &'a Metrics,
 }
 
@@ -46,7 +48,7 @@ impl Caller<'_> {
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let asked = Instant::now();
-        self.bucket.take().await;
+        self.bucket.take(self.lane).await;
         let begun = Instant::now();
         self.metrics.waited(self.identity, begun - asked);
         let answer = call.await;
@@ -54,5 +56,11 @@ impl Caller<'_> {
         self.metrics
             .called(self.identity, operation, class, begun.elapsed());
         answer
+    }
+
+    /// `sts:AssumeRole`, as [`Caller::once`].
+    pub(crate) async fn assume(self, sts: Sts, request: RoleRequest) -> Result<Assumed, StsError> {
+        let operation = Operation::AssumeRole;
+        self.once(operation, sts.assume_role(&request)).await
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Options,
-    bucket::Bucket,
+    bucket::{Bucket, OWN},
     calls::Caller,
     clock,
     error::IssueError,
@@ -48,11 +48,17 @@ impl Clients {
         slots.entry(identity.to_owned()).or_insert_with(new).clone()
     }
 
-    /// Who calls for an identity.
-    pub(crate) fn caller<'a>(&'a self, target: &'a Target, slot: &'a Slot) -> Caller<'a> {
+    /// Who calls for an identity, in the turn of a lane.
+    pub(crate) fn caller<'a>(
+        &'a self,
+        target: &'a Target,
+        slot: &'a Slot,
+        lane: &'a str,
+    ) -> Caller<'a> {
         Caller {
             identity: &target.identity,
             bucket: &slot.bucket,
+            lane,
             metrics: &self.metrics,
         }
     }
@@ -165,7 +171,9 @@ impl Clients {
     ) -> Result<Connection, IssueError> {
         let failed = |identity, source| IssueError::Source { identity, source };
         let entry = target.entry(own);
-        let entered = self.enter(target, slot, own, &entry, failed).await?;
+        let caller = self.caller(target, slot, OWN);
+        let entered = self.enter(target, slot, caller, own, &entry, failed);
+        let entered = entered.await?;
         let (session, source_identity) = (entered.session, entered.source_identity);
         let (version, term) = (
             session.access_key_id.clone(),

@@ -3,6 +3,7 @@
 
 use crate::{
     RequestError,
+    calls::Caller,
     clients::Clients,
     clock,
     error::IssueError,
@@ -14,18 +15,22 @@ use alter_aws::{Anchor, Assumed, Entry, EntryError, RolesAnywhere, WebIdentity};
 use alter_crds::{field::FieldError, identity};
 
 impl Clients {
-    /// Enters the role. `failed` says whose fault a refusal of AWS is.
+    /// Enters the role, for `caller`. `failed` says whose fault a refusal of AWS is.
     pub(crate) async fn enter(
         &self,
         target: &Target,
         slot: &Slot,
+        caller: Caller<'_>,
         own: OwnRole<'_>,
         entry: &Entry,
         failed: fn(String, EntryError) -> IssueError,
     ) -> Result<Assumed, IssueError> {
         let entered = match own {
-            OwnRole::ByToken(own) => self.by_token(target, slot, own, entry).await?,
-            OwnRole::ByCertificate(own) => self.by_certificate(target, slot, own, entry).await?,
+            OwnRole::ByToken(own) => self.by_token(target, slot, caller, (own, entry)).await?,
+            OwnRole::ByCertificate(own) => {
+                self.by_certificate(target, slot, caller, (own, entry))
+                    .await?
+            }
         };
         entered.map_err(|error| failed(target.identity.clone(), error))
     }
@@ -34,15 +39,14 @@ impl Clients {
         &self,
         target: &Target,
         slot: &Slot,
-        own: &identity::WebIdentity,
-        entry: &Entry,
+        caller: Caller<'_>,
+        (own, entry): (&identity::WebIdentity, &Entry),
     ) -> Result<Result<Assumed, EntryError>, IssueError> {
         let token = self.tokens.request(&target.identity, own).await?;
         let client = slot.web_identity.of(target, || {
             let (region, endpoint) = (target.region.clone(), target.endpoint.clone());
             Ok::<_, IssueError>(WebIdentity::new(region, endpoint))
         })?;
-        let caller = self.caller(target, slot);
         let operation = Operation::AssumeRoleWithWebIdentity;
         Ok(caller.once(operation, client.enter(&token, entry)).await)
     }
@@ -51,8 +55,8 @@ impl Clients {
         &self,
         target: &Target,
         slot: &Slot,
-        own: &identity::RolesAnywhere,
-        entry: &Entry,
+        caller: Caller<'_>,
+        (own, entry): (&identity::RolesAnywhere, &Entry),
     ) -> Result<Result<Assumed, EntryError>, IssueError> {
         let (identity, secret) = (&target.identity, &own.certificate_secret_ref.name);
         let certificate = self.secrets.certificate(identity, secret).await?;
@@ -77,7 +81,6 @@ impl Clients {
         certificate
             .check(clock::now())
             .map_err(|source| self.secrets.unusable(identity, secret, source))?;
-        let caller = self.caller(target, slot);
         Ok(caller.once(Operation::CreateSession, call).await)
     }
 }

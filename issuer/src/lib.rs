@@ -28,8 +28,9 @@ pub use metrics::Metrics;
 pub use request::{Pod, RequestError};
 pub use revoke::RevokeError;
 
-use alter_aws::{Assumed, Class, Entry, RoleRequest, Sts, StsError};
+use alter_aws::{Assumed, Class, Entry, RoleRequest, StsError};
 use alter_crds::{AwsGrant, AwsIdentity, revocation::Order};
+use bucket::OWN;
 use clients::Clients;
 use flight::Flights;
 use hops::{Hop, Site};
@@ -97,7 +98,7 @@ impl Issuer {
         let connection = self.inner.clients.current(&target, &slot).await?;
         let inner = &self.inner;
         let ask = |connection: Connection| {
-            let caller = inner.clients.caller(&target, &slot);
+            let caller = inner.clients.caller(&target, &slot, OWN);
             let sts = connection.sts;
             async move {
                 let operation = Operation::GetCallerIdentity;
@@ -147,12 +148,15 @@ impl Issuer {
         };
         let uid = grant.uid().unwrap_or_else(name);
         let key = (uid, digest::digest(identity, &request));
+        let lane = grant.namespace().unwrap_or_default();
         let (inner, target) = (self.inner.clone(), Target::of(identity));
         let direct = identity.spec.enters_directly(&grant.spec);
         let work = || async move {
             match &request {
-                SessionRequest::Role { role, .. } if direct => inner.enter(&target, role).await,
-                request => inner.obtain(&target, request).await,
+                SessionRequest::Role { role, .. } if direct => {
+                    inner.enter(&target, &lane, role).await
+                }
+                request => inner.obtain(&target, &lane, request).await,
             }
         };
         self.inner.flights.join(key, work).await
@@ -177,11 +181,13 @@ impl Inner {
     async fn obtain(
         &self,
         target: &Target,
+        lane: &str,
         request: &SessionRequest,
     ) -> Result<Issued, IssueError> {
         let slot = self.clients.slot(&target.identity);
         let connection = self.clients.cached(target, &slot).await?;
-        let ask = |connection| self.ask(target, &slot, connection, request);
+        let caller = self.clients.caller(target, &slot, lane);
+        let ask = |connection| self.ask(target, caller, connection, request);
         let hops: &[RoleRequest] = match request {
             SessionRequest::Role { hops, .. } => hops,
             SessionRequest::Federated { .. } | SessionRequest::Full { .. } => &[],
@@ -193,15 +199,10 @@ impl Inner {
     async fn ask(
         &self,
         target: &Target,
-        slot: &Slot,
+        caller: calls::Caller<'_>,
         connection: Connection,
         request: &SessionRequest,
     ) -> Result<Assumed, StsError> {
-        let caller = self.clients.caller(target, slot);
-        let assume = |sts: Sts, request: RoleRequest| async move {
-            let operation = Operation::AssumeRole;
-            caller.once(operation, sts.assume_role(&request)).await
-        };
         let sts = connection.sts;
         match request {
             SessionRequest::Role { hops, role } => {
@@ -210,13 +211,19 @@ impl Inner {
                     endpoint: target.endpoint.as_deref(),
                 };
                 let start = Hop::start(sts, connection.source_identity);
+                // The hops' sessions serve other namespaces too, which wait for them meanwhile.
+                let own = calls::Caller {
+                    lane: OWN,
+                    ..caller
+                };
+                let assume = |sts, request| own.assume(sts, request);
                 let last = connection.hops.walk(start, hops, &site, assume).await?;
                 let mut role = role.clone();
                 // AWS refuses to change it.
                 role.source_identity = role
                     .source_identity
                     .filter(|_| last.source_identity.is_none());
-                assume(last.sts, role).await
+                caller.assume(last.sts, role).await
             }
             SessionRequest::Federated { request, .. } => {
                 let operation = Operation::GetFederationToken;
@@ -233,7 +240,12 @@ impl Inner {
     }
 
     /// Enters the identity's own role as a grant asks.
-    async fn enter(&self, target: &Target, request: &RoleRequest) -> Result<Issued, IssueError> {
+    async fn enter(
+        &self,
+        target: &Target,
+        lane: &str,
+        request: &RoleRequest,
+    ) -> Result<Issued, IssueError> {
         let Way::OwnRole(own) = target.way()? else {
             return Err(IssueError::NoSource {
                 identity: target.identity.clone(),
@@ -258,7 +270,11 @@ impl Inner {
         };
         let slot = self.clients.slot(&target.identity);
         let failed = |identity, source| IssueError::Entry { identity, source };
-        self.clients.enter(target, &slot, own, &entry, failed).await
+        let caller = self.clients.caller(target, &slot, lane);
+        let clients = &self.clients;
+        clients
+            .enter(target, &slot, caller, own, &entry, failed)
+            .await
     }
 
     /// Asks, and once more where AWS refused a source that has changed since, or a session that was obtained

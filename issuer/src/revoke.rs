@@ -2,6 +2,7 @@
 
 use crate::{
     Inner, IssueError, Retry,
+    bucket::REVOCATIONS,
     calls::Caller,
     clock, error,
     metrics::Operation,
@@ -131,7 +132,7 @@ impl Inner {
         let session = session.map_err(RevokeError::Assume)?;
         let iam = || Ok::<_, RevokeError>(Iam::new(target.iam.clone()));
         let policies = Policies {
-            caller: self.clients.caller(target, &slot),
+            caller: self.clients.caller(target, &slot, REVOCATIONS),
             iam: slot.iam.of(target, iam)?,
             by: &session,
             policy: RolePolicy {
@@ -171,14 +172,9 @@ impl Inner {
         order: &Order,
     ) -> Result<Session, IssueError> {
         let connection = self.clients.cached(target, slot).await?;
-        let (caller, request) = (self.clients.caller(target, slot), &request(order));
-        let ask = |connection: Connection| {
-            let sts = connection.sts;
-            async move {
-                let operation = Operation::AssumeRole;
-                caller.once(operation, sts.assume_role(request)).await
-            }
-        };
+        let caller = self.clients.caller(target, slot, REVOCATIONS);
+        let request = request(order);
+        let ask = |connection: Connection| caller.assume(connection.sts, request.clone());
         let assumed = self.call(target, slot, connection, &[], ask).await?;
         Ok(assumed.session)
     }

@@ -3,6 +3,7 @@
 
 use crate::refresh::JITTER;
 use jiff::{SignedDuration, Timestamp};
+use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
 /// So many sessions at once: more than a person brings about who tries out a spec.
 pub const SESSIONS_AT_ONCE: i32 = 10;
@@ -58,6 +59,54 @@ impl Allowance {
             return now;
         }
         whole_at
+    }
+}
+
+/// Many of the same allowance, by whose they are.
+#[derive(Clone, Debug)]
+pub struct Allowances<K> {
+    each: Allowance,
+    whole_at: HashMap<K, Timestamp>,
+}
+
+impl<K: Eq + Hash> Allowances<K> {
+    /// All whole.
+    #[must_use]
+    pub fn new(each: Allowance) -> Self {
+        Self {
+            each,
+            whole_at: HashMap::new(),
+        }
+    }
+
+    /// When the next may be had, if that is not now.
+    #[must_use]
+    pub fn next<Q>(&self, whose: &Q, now: Timestamp) -> Option<Timestamp>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let whole_at = self.whole_at.get(whose).copied()?;
+        self.each.next(whole_at, now)
+    }
+
+    /// One is had.
+    pub fn take(&mut self, whose: K, now: Timestamp) {
+        let all = &mut self.whole_at;
+        if all.len() == all.capacity() {
+            all.retain(|_, whole_at| now < *whole_at);
+        }
+        let whole_at = all.entry(whose).or_insert(now);
+        *whole_at = self.each.take(*whole_at, now);
+    }
+
+    /// Nobody asks under that name any more.
+    pub fn forget<Q>(&mut self, whose: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.whole_at.remove(whose);
     }
 }
 
@@ -133,5 +182,22 @@ mod tests {
             let whole_at = allowance.take(Timestamp::MAX, now);
             assert!(allowance.next(whole_at, now).is_none_or(|at| now <= at));
         }
+    }
+
+    #[test]
+    fn each_has_its_own_and_what_is_whole_again_or_gone_is_not_kept() {
+        let mut all = Allowances::new(Allowance::of_sessions(MINUTE * 5));
+        for _ in 0..10 {
+            assert_eq!(all.next("a", now()), None);
+            all.take("a".to_owned(), now());
+        }
+        assert_eq!(all.next("a", now()), Some(now() + MINUTE));
+        assert_eq!(all.next("b", now()), None);
+        all.forget("a");
+        assert_eq!(all.next("a", now()), None);
+        for minute in 0..10_000 {
+            all.take(format!("g-{minute}"), now() + MINUTE * minute);
+        }
+        assert!(all.whole_at.len() < 100, "{}", all.whole_at.len());
     }
 }

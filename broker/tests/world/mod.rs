@@ -36,6 +36,7 @@ use std::sync::{
     Arc, Mutex,
     atomic::{AtomicU32, Ordering},
 };
+use tokio::sync::RwLock;
 use tower::ServiceExt;
 
 /// AWS: a session of an hour for whatever is asked, with its name as the access key id.
@@ -43,6 +44,8 @@ use tower::ServiceExt;
 pub(super) struct Aws {
     pub(super) asked: Arc<AtomicU32>,
     pub(super) refuses: Arc<Mutex<bool>>,
+    /// It answers nobody while this is held.
+    pub(super) busy: Arc<RwLock<()>>,
 }
 
 impl Source for Aws {
@@ -53,6 +56,7 @@ impl Source for Aws {
         pod: Pod<'_>,
     ) -> Result<Issued, IssueError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        let _free = self.busy.read().await;
         if *self.refuses.lock().unwrap() {
             return Err(IssueError::NoSource {
                 identity: "default".to_owned(),
