@@ -140,8 +140,8 @@ async fn a_web_identity_whose_token_is_rotated() {
     assert_eq!(calls[0].parameter("RoleArn"), role);
     assert_eq!(calls[0].parameter("WebIdentityToken"), Some("token-0"));
     assert_eq!(calls[2].parameter("WebIdentityToken"), Some("token-1"));
-    assert_eq!(calls[3].access_key_id, "ASIATEST2");
-    assert_eq!(calls[3].session_token, "token-2");
+    assert_eq!(calls[3].access_key_id, "ASIATEST1");
+    assert_eq!(calls[3].session_token, "token-1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

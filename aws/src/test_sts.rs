@@ -27,11 +27,17 @@ pub struct Call {
     pub access_key_id: String,
     /// The session token that came with it; empty where none did.
     pub session_token: String,
-    /// How many calls came before it.
+    /// How many calls came before it; not counting those that ask who calls, unless it is one of them.
     pub index: usize,
 }
 
 impl Call {
+    /// Whether it asks who calls.
+    #[must_use]
+    pub fn identifies(&self) -> bool {
+        self.action == "GetCallerIdentity"
+    }
+
     /// A parameter, or nothing.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
@@ -113,6 +119,13 @@ impl TestSts {
         lock(&self.calls).clone()
     }
 
+    /// Every call so far but those that ask who calls.
+    #[must_use]
+    pub fn others(&self) -> Vec<Call> {
+        let calls = self.calls().into_iter();
+        calls.filter(|call| !call.identifies()).collect()
+    }
+
     /// An inline policy of a role.
     #[must_use]
     pub fn role_policy(&self, role: &str, name: &str) -> Option<String> {
@@ -156,8 +169,14 @@ async fn answer(State(server): State<Server>, headers: HeaderMap, body: Bytes) -
                 .get("x-amz-security-token")
                 .and_then(|token| token.to_str().ok())
                 .map_or(String::new(), ToOwned::to_owned),
-            index: calls.len(),
+            index: 0,
         };
+        let index = if call.identifies() {
+            calls.len()
+        } else {
+            calls.iter().filter(|own| !own.identifies()).count()
+        };
+        let call = Call { index, ..call };
         let signer = caller(&call, &calls);
         calls.push(call.clone());
         (call, signer)
@@ -204,7 +223,7 @@ fn caller(call: &Call, earlier: &[Call]) -> String {
     let index = call.access_key_id.strip_prefix("ASIATEST");
     let gave = index
         .and_then(|index| index.parse::<usize>().ok())
-        .and_then(|index| earlier.get(index));
+        .and_then(|index| earlier.iter().filter(|own| !own.identifies()).nth(index));
     gave.map_or_else(
         || "arn:aws:iam::111122223333:user/alter".to_owned(),
         assumed_role,

@@ -7,7 +7,7 @@ use crate::{
     clock,
     error::IssueError,
     hops::Hops,
-    metrics::Metrics,
+    metrics::{Metrics, Operation},
     secret::Secrets,
     slot::{Connection, Slot},
     target::{OwnRole, Target, Way},
@@ -63,8 +63,9 @@ impl Clients {
         }
     }
 
-    /// The client at hand while it is good, or a new one. Where a session of the identity's own role cannot
-    /// be followed by another, it is worked with to its end.
+    /// The client at hand while it is good, or a new one, by which sessions may be issued. Where no other is to be had,
+    /// a session of the identity's own role is worked with to its end, and an access key until it is known not to be
+    /// the one any more.
     pub(crate) async fn cached(
         &self,
         target: &Target,
@@ -73,27 +74,26 @@ impl Clients {
         let tries = slot.tries();
         let mut held = slot.held.lock().await;
         if let Some(connection) = held.good(target, clock::now()) {
-            return Ok(connection);
+            return connection.usable();
         }
         if slot.tries() != tries
             && let Some(error) = held.failure(target)
         {
             return Err(error);
         }
-        let connected = self.connect(target, slot, held.of(target)).await;
+        let connected = self.connect_known(target, slot, held.of(target)).await;
         let failed = match slot.tried(&mut held, target, connected) {
             Err(error) => error,
-            connected => return connected,
+            Ok(connection) => return connection.usable(),
         };
         let Some(old) = held.of(target) else {
             return Err(failed);
         };
-        let Some(term) = old.term.and_then(|term| term.extended(clock::now())) else {
+        if !old.goes_on(&failed, clock::now()) {
             return Err(failed);
-        };
-        tracing::warn!(identity = target.identity, error = %failed, "the identity's session is worked with a little longer");
-        old.term = Some(term);
-        Ok(old.clone())
+        }
+        tracing::warn!(identity = target.identity, error = %failed, "the identity's credentials are worked with a little longer");
+        old.clone().usable()
     }
 
     /// The client for the source as it now stands.
@@ -130,8 +130,11 @@ impl Clients {
             drop(held);
             return self.cached(target, slot).await.map(Some);
         }
-        let renewed = self.current(target, slot).await?;
-        Ok((renewed.version != used.version).then_some(renewed))
+        let mut held = slot.held.lock().await;
+        let connected = self.connect_known(target, slot, held.of(target)).await;
+        let renewed = slot.tried(&mut held, target, connected)?;
+        let is_other = renewed.version != used.version;
+        is_other.then(|| renewed.usable()).transpose()
     }
 
     pub(crate) fn forget(&self, identity: &str) {
@@ -156,10 +159,36 @@ impl Clients {
             }
             Way::OwnRole(own) => return self.enter_own(target, slot, own).await,
         };
-        match held.filter(|held| held.version == version) {
-            Some(held) => Ok(held.clone()),
-            None => Ok(connection(target, source, version, None).await),
+        let looked_at = version.is_some().then(clock::now);
+        let connection = match held.filter(|held| held.version == version) {
+            Some(held) => held.clone(),
+            None => connection(target, source, version, None).await,
+        };
+        Ok(Connection {
+            looked_at,
+            ..connection
+        })
+    }
+
+    /// The same, of which AWS has said whose it is: it is asked once about each.
+    async fn connect_known(
+        &self,
+        target: &Target,
+        slot: &Slot,
+        held: Option<&mut Connection>,
+    ) -> Result<Connection, IssueError> {
+        let mut connection = self.connect(target, slot, held).await?;
+        if !connection.is_known() {
+            let caller = self.caller(target, slot, OWN);
+            let asked = caller.once(
+                Operation::GetCallerIdentity,
+                connection.sts.caller_identity(),
+            );
+            let answer = asked.await;
+            connection.caller =
+                Some(answer.map_err(|source| IssueError::sts(&target.identity, source))?);
         }
+        Ok(connection)
     }
 
     /// A client with a new session of the identity's own role.
@@ -213,6 +242,8 @@ async fn connection(
         sts: Sts::new(settings).await,
         target: target.clone(),
         version,
+        looked_at: None,
+        caller: None,
         term,
         source_identity: None,
         hops: Hops::default(),

@@ -154,6 +154,14 @@ pub enum IssueError {
         /// The service account.
         name: String,
     },
+    /// The credentials are those of an account's root user.
+    #[error("AwsIdentity {identity}: {why}")]
+    RootUser {
+        /// The identity.
+        identity: String,
+        /// Whose they are, and the mend.
+        why: String,
+    },
     /// The identity's own role was not entered, through which other roles are assumed.
     #[error("AwsIdentity {identity}: {source}")]
     Source {
@@ -234,6 +242,7 @@ impl IssueError {
             | Self::TokenRequest { .. }
             | Self::TokenTimeout { .. } => reason::UNAVAILABLE,
             Self::Certificate { .. } => reason::INVALID_CERTIFICATE,
+            Self::RootUser { .. } => reason::ROOT_USER,
             Self::Source { source, .. } => reason(of_source(source)),
             Self::Entry { source, .. } => reason(source.class()),
             Self::Sts { source, .. } => reason(source.class()),
@@ -250,7 +259,8 @@ impl IssueError {
             | Self::SecretForbidden { .. }
             | Self::Certificate { .. }
             | Self::ServiceAccountMissing { .. }
-            | Self::TokenForbidden { .. } => Retry::later(60),
+            | Self::TokenForbidden { .. }
+            | Self::RootUser { .. } => Retry::later(60),
             Self::SecretRead { .. }
             | Self::SecretTimeout { .. }
             | Self::TokenRequest { .. }

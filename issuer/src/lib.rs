@@ -105,7 +105,10 @@ impl Issuer {
                 caller.once(operation, sts.caller_identity()).await
             }
         };
-        inner.call(&target, &slot, connection, &[], ask).await
+        let asked = inner.call(&target, &slot, connection.clone(), &[], ask);
+        let caller = asked.await?;
+        slot.held.lock().await.note(&connection, &caller);
+        Ok(caller)
     }
 
     /// The session that identity and grant ask for: of a role by `sts:AssumeRole`, through the roles before it;

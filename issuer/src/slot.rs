@@ -1,12 +1,17 @@
 //! An identity's place: its budget, and its clients while there are some.
 
 use crate::{bucket::Bucket, error::IssueError, hops::Hops, target::Target, term::Term};
-use alter_aws::{Iam, RolesAnywhere, Sts, WebIdentity};
-use jiff::Timestamp;
+use alter_aws::{Caller, Iam, RolesAnywhere, Sts, WebIdentity};
+use alter_crds::condition::reason;
+use alter_policy::caller;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
+
+/// An access key is read again after this: whoever may not watch Secrets learns so that it was rotated.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// A client, and of what it was made.
 #[derive(Clone)]
@@ -15,12 +20,60 @@ pub(crate) struct Connection {
     pub(crate) target: Target,
     /// Of the credentials: the Secret's version, or the session's id. None for the ambient chain.
     pub(crate) version: Option<String>,
+    /// When the Secret with them was read last; none where they are in no Secret.
+    pub(crate) looked_at: Option<Timestamp>,
+    /// Whose they are, once AWS was asked. Nobody asks whose a session of the identity's own role is.
+    pub(crate) caller: Option<Caller>,
     /// Of a session of the identity's own role.
     pub(crate) term: Option<Term>,
     /// Which that session carries.
     pub(crate) source_identity: Option<String>,
     /// What was obtained by it on the way to grants' roles.
     pub(crate) hops: Hops,
+}
+
+impl Connection {
+    /// Whether it is known whose it is.
+    pub(crate) fn is_known(&self) -> bool {
+        self.term.is_some() || self.caller.is_some()
+    }
+
+    /// Itself, where sessions may be issued through it.
+    pub(crate) fn usable(self) -> Result<Self, IssueError> {
+        let root = self.caller.as_ref();
+        match root.and_then(|own| caller::refuse_root(&own.arn)) {
+            None => Ok(self),
+            Some(why) => Err(IssueError::RootUser {
+                identity: self.target.identity,
+                why,
+            }),
+        }
+    }
+
+    /// Whether it can be worked with unasked.
+    fn is_good(&self, now: Timestamp) -> bool {
+        let fresh =
+            |at: Timestamp| (at..at.saturating_add(LOOK_AGAIN).unwrap_or(at)).contains(&now);
+        self.is_known()
+            && self.looked_at.is_none_or(fresh)
+            && !self.term.is_some_and(|term| term.is_due(now))
+    }
+
+    /// Whether it is worked with a little longer where there is no other to be had: a session to its end, and an
+    /// access key while nothing says that it is none any more.
+    pub(crate) fn goes_on(&mut self, failed: &IssueError, now: Timestamp) -> bool {
+        if let Some(term) = self.term {
+            let extended = term.extended(now);
+            self.term = extended.or(self.term);
+            return extended.is_some();
+        }
+        let is_a_moment = [reason::UNAVAILABLE, reason::THROTTLED].contains(&failed.category());
+        let goes_on = is_a_moment && self.is_known();
+        if goes_on {
+            self.looked_at = Some(now);
+        }
+        goes_on
+    }
 }
 
 /// An identity's place.
@@ -113,8 +166,16 @@ impl Held {
     /// The client for a target, unless it is time for another.
     pub(crate) fn good(&mut self, target: &Target, now: Timestamp) -> Option<Connection> {
         let connection = self.of(target)?;
-        let due = connection.term.is_some_and(|term| term.is_due(now));
-        (!due).then(|| connection.clone())
+        connection.is_good(now).then(|| connection.clone())
+    }
+
+    /// AWS said whose the credentials of that version are.
+    pub(crate) fn note(&mut self, used: &Connection, caller: &Caller) {
+        if let Some(own) = self.of(&used.target)
+            && own.version == used.version
+        {
+            own.caller = Some(caller.clone());
+        }
     }
 
     /// Why the last try for a target failed.

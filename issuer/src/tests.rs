@@ -1,5 +1,6 @@
 //! The issuer between a scripted API server and an STS on loopback.
 
+mod access_key;
 mod chain;
 mod cluster;
 mod revoke;
@@ -31,7 +32,15 @@ fn grant(name: &str) -> AwsGrant {
     grant
 }
 
+/// An STS that tells everyone who they are, and else does as the script says.
 async fn sts(script: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> TestSts {
+    let script = move |call: &Call| {
+        if call.identifies() {
+            Answer::Success
+        } else {
+            script(call)
+        }
+    };
     TestSts::start(script).await.unwrap()
 }
 
@@ -53,8 +62,15 @@ async fn strict_sts(known: &Arc<Mutex<&'static str>>) -> TestSts {
 }
 
 fn signers(sts: &TestSts) -> Vec<String> {
-    let calls = sts.calls().into_iter();
+    let calls = sts.others().into_iter();
     calls.map(|call| call.access_key_id).collect()
+}
+
+/// Who asked whose their key is.
+fn identified(sts: &TestSts) -> Vec<String> {
+    let calls = sts.calls().into_iter();
+    let asked = calls.filter(Call::identifies);
+    asked.map(|call| call.access_key_id).collect()
 }
 
 fn metrics(issuer: &Issuer) -> String {
@@ -76,7 +92,7 @@ async fn a_session_is_issued_and_the_secret_read_once() {
         "arn:aws:sts::111122223333:assumed-role/team-a/alter.team-a.a"
     );
     issuer.issue(&identity, &grant("b")).await.unwrap();
-    assert_eq!(sts.calls()[1].access_key_id, "AKIAOLD");
+    assert_eq!(sts.others()[1].access_key_id, "AKIAOLD");
     assert_eq!(cluster.reads(), 1);
     let text = metrics(&issuer);
     let line =
@@ -87,7 +103,7 @@ async fn a_session_is_issued_and_the_secret_read_once() {
         "{text}"
     );
     assert!(
-        text.contains("alter_sts_budget_wait_seconds_count{identity=\"default\"} 2"),
+        text.contains("alter_sts_budget_wait_seconds_count{identity=\"default\"} 3"),
         "{text}"
     );
 }
@@ -121,7 +137,7 @@ async fn a_key_that_is_refused_is_tried_once_where_the_secret_holds_no_other() {
          InvalidClientTokenId: The security token included in the request is invalid; \
          write an access key that is active into the identity's Secret"
     );
-    assert_eq!((sts.calls().len(), cluster.reads()), (1, 2));
+    assert_eq!((sts.others().len(), cluster.reads()), (1, 2));
 
     cluster.store(Stored::Status(404));
     let error = issuer.issue(&identity, &grant("a")).await.unwrap_err();
@@ -140,11 +156,30 @@ async fn identifying_reads_the_secret_anew() {
     cluster.store(NEW);
     issuer.identify(&identity).await.unwrap();
     issuer.issue(&identity, &grant("a")).await.unwrap();
-    assert_eq!(signers(&sts), ["AKIAOLD", "AKIANEW", "AKIANEW"]);
+    assert_eq!(identified(&sts), ["AKIAOLD", "AKIANEW"]);
+    assert_eq!(signers(&sts), ["AKIANEW"]);
     assert_eq!(cluster.reads(), 2);
     cluster.store(Stored::Status(404));
     let error = issuer.identify(&identity).await.unwrap_err();
     assert_eq!(error.category(), reason::SOURCE_NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_namespace_that_asks_for_many_sessions_holds_no_other_up() {
+    let (cluster, sts) = (Cluster::new(OLD), sts(|_| Answer::Success).await);
+    // Whose the key is, and then one call after the other.
+    let (issuer, identity) = (cluster.issuer_with(200.0, 1), identity(&sts));
+    let many = (0..30).map(|n| grant(&format!("g{n}")));
+    let mut other = grant("other");
+    other.metadata.namespace = Some("team-b".to_owned());
+    let grants: Vec<_> = many.chain([other]).collect();
+    let all = grants.iter().map(|grant| issuer.issue(&identity, grant));
+    for issued in futures::future::join_all(all).await {
+        issued.unwrap();
+    }
+    let names = sts.others().into_iter();
+    let mut names = names.map(|call| call.parameter("RoleSessionName").unwrap().to_owned());
+    assert!(names.position(|name| name == "alter.team-b.other").unwrap() < 3);
 }
 
 #[tokio::test]
@@ -179,7 +214,7 @@ async fn concurrent_callers_of_one_grant_share_one_call() {
     );
     let release = async {
         // Once both calls have arrived, nothing that is to be shared is still on its way.
-        while sts.calls().len() < 2 {
+        while sts.others().len() < 2 {
             tokio::task::yield_now().await;
         }
         gate.add_permits(1);
@@ -200,7 +235,7 @@ async fn concurrent_callers_of_one_grant_share_one_call() {
 async fn each_identity_has_a_budget_of_its_own_that_forgetting_does_not_fill() {
     let (cluster, sts) = (Cluster::new(OLD), sts(|_| Answer::Success).await);
     // Once, and then for years not again.
-    let issuer = cluster.issuer_with(1e-9, 1);
+    let issuer = cluster.issuer_with(1e-9, 2);
     let identity = identity(&sts);
     issuer.issue(&identity, &grant("a")).await.unwrap();
     issuer.forget("default");
@@ -219,7 +254,7 @@ async fn each_identity_has_a_budget_of_its_own_that_forgetting_does_not_fill() {
         () = others => {}
     };
     assert!(futures::poll!(&mut waits).is_pending());
-    assert_eq!(sts.calls().len(), 6);
+    assert_eq!(sts.others().len(), 6);
 }
 
 #[tokio::test]
@@ -287,7 +322,7 @@ async fn a_secret_that_is_not_to_be_had_is_named() {
         let error = issued.unwrap_err();
         assert_eq!(error.category(), category, "{error}");
         assert!(error.to_string().contains(text), "{error}");
-        assert!(sts.calls().is_empty());
+        assert!(sts.others().is_empty());
     }
 }
 
@@ -304,7 +339,7 @@ async fn an_identity_without_a_source_and_a_broken_template_ask_nobody() {
         assert_eq!(error.category(), reason::INVALID_SPEC, "{error}");
         assert_eq!(error.retry(), Retry::Later(Duration::from_mins(10)));
     }
-    assert_eq!((sts.calls().len(), cluster.reads()), (0, 0));
+    assert_eq!((sts.others().len(), cluster.reads()), (0, 0));
 }
 
 #[tokio::test]

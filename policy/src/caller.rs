@@ -18,8 +18,19 @@ fn is_session(arn: &str) -> bool {
 /// Whether the caller of this ARN is an account's root user, `arn:aws:iam::111122223333:root`: may do all
 /// that the account can, and is bounded by no policy of its own.
 #[must_use]
-pub fn is_root(arn: &str) -> bool {
+fn is_root(arn: &str) -> bool {
     parts(arn) == ("iam", "root")
+}
+
+/// Why nothing is issued through the caller of this ARN, and the mend; nothing where it is no root user.
+#[must_use]
+pub fn refuse_root(arn: &str) -> Option<String> {
+    is_root(arn).then(|| {
+        format!(
+            "AWS knows its credentials as {arn}, an account's root user, through which Alter issues nothing: make an \
+             IAM user or role for it, and delete the root user's access key"
+        )
+    })
 }
 
 /// The caller without what differs from session to session: of an assumed role, its ARN less the session's

@@ -20,7 +20,7 @@ fn walked(sts: &TestSts) -> Vec<(String, String)> {
         let arn = call.parameter("RoleArn").unwrap_or_default();
         arn.rsplit('/').next().unwrap_or_default().to_owned()
     };
-    let calls = sts.calls();
+    let calls = sts.others();
     calls
         .iter()
         .map(|call| (role(call), call.access_key_id.clone()))
@@ -66,7 +66,7 @@ async fn each_hop_is_assumed_by_the_one_before_and_grants_share_them() {
             ("team-a", "AKIAOLD"),
         ])
     );
-    let calls = sts.calls();
+    let calls = sts.others();
     let names = calls.iter().map(|call| call.parameter("RoleSessionName"));
     let names: Vec<_> = names.flatten().collect();
     assert_eq!(
@@ -145,7 +145,7 @@ async fn a_denied_hop_is_named_and_nobody_behind_it_is_asked() {
     let error = given.unwrap_err();
     assert_eq!(error.category(), reason::ACCESS_DENIED);
     assert!(error.to_string().contains(HUB), "{error}");
-    assert_eq!(sts.calls().len(), 1);
+    assert_eq!(sts.others().len(), 1);
 }
 
 #[tokio::test]
@@ -182,12 +182,12 @@ async fn grants_that_come_together_assume_a_hop_once() {
 #[tokio::test]
 async fn every_hop_waits_for_the_budget() {
     let (cluster, sts) = (Cluster::new(OLD), sts(|_| Answer::Success).await);
-    // One call, and then for years none.
-    let issuer = cluster.issuer_with(1e-9, 1);
+    // Whose the key is, one call, and then for years none.
+    let issuer = cluster.issuer_with(1e-9, 2);
     let (identity, grant) = (identity(&sts), chained("a", &[HUB]));
     let given = issuer.issue(&identity, &grant);
     let arrived = async {
-        while sts.calls().is_empty() {
+        while sts.others().is_empty() {
             tokio::task::yield_now().await;
         }
         // As many steps as the second call would need.
@@ -199,7 +199,7 @@ async fn every_hop_waits_for_the_budget() {
         _ = given => panic!("beyond the budget"),
         () = arrived => {}
     };
-    assert_eq!(sts.calls().len(), 2);
+    assert_eq!(sts.others().len(), 2);
 }
 
 /// The answer of an STS whose caller has a source identity: nobody can change it.
@@ -229,7 +229,7 @@ async fn a_source_identity_that_is_set_stays() {
             .issue(&identity, &chained("a", &[HUB]))
             .await
             .unwrap();
-        let calls = sts.calls();
+        let calls = sts.others();
         assert_eq!(calls[0].parameter("SourceIdentity"), None, "of a hop");
         assert_eq!(calls[1].parameter("SourceIdentity"), kept);
     }
@@ -268,7 +268,7 @@ async fn sessions_without_a_role_are_the_users_and_outlive_a_rotation() {
         given.assumed_role_arn,
         "arn:aws:iam::111122223333:user/alter"
     );
-    let calls = sts.calls();
+    let calls = sts.others();
     let actions: Vec<_> = calls.iter().map(|call| call.action.as_str()).collect();
     assert_eq!(
         actions,
@@ -293,7 +293,7 @@ async fn a_user_that_nobody_knows_yet_is_not_asked_for() {
         error.contains("has not said yet whose key it is"),
         "{error}"
     );
-    assert!(sts.calls().is_empty());
+    assert!(sts.others().is_empty());
 }
 
 #[tokio::test]

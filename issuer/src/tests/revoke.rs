@@ -35,7 +35,7 @@ fn order_of(identity: &AwsIdentity, name: &str, cut: Timestamp) -> Order {
 }
 
 fn actions(sts: &TestSts) -> Vec<String> {
-    let calls = sts.calls().into_iter();
+    let calls = sts.others().into_iter();
     calls.map(|call| call.action).collect()
 }
 
@@ -66,7 +66,7 @@ async fn the_role_for_it_is_assumed_for_the_grants_role_alone_and_edits_its_poli
         actions(&sts),
         ["AssumeRole", "GetRolePolicy", "PutRolePolicy"]
     );
-    let calls = sts.calls();
+    let calls = sts.others();
     assert_eq!(calls[0].parameter("RoleArn"), Some(BY));
     assert_eq!(
         calls[0].parameter("RoleSessionName"),
@@ -232,12 +232,12 @@ async fn a_key_that_was_rotated_meanwhile_is_picked_up() {
 async fn every_call_waits_for_the_identitys_budget() {
     let (cluster, sts) = (Cluster::new(OLD), sts(|_| Answer::Success).await);
     // Two calls, and then for years none.
-    let issuer = cluster.issuer_with(1e-9, 2);
+    let issuer = cluster.issuer_with(1e-9, 3);
     let identity = revoking(&sts);
     let order = order_of(&identity, "a", ago(60));
     let told = issuer.revoke(&identity, &order);
     let arrived = async {
-        while sts.calls().len() < 2 {
+        while sts.others().len() < 2 {
             tokio::task::yield_now().await;
         }
         // As many steps as the third would need.

@@ -59,7 +59,7 @@ async fn a_certificate_buys_a_session_through_which_roles_are_assumed() {
     issuer.issue(&identity, &grant("b")).await.unwrap();
     assert_eq!(anywhere.calls().len(), 1);
     assert_eq!(anywhere.calls()[0].body.get("durationSeconds"), None);
-    let calls = sts.calls();
+    let calls = sts.others();
     assert_eq!(calls.len(), 2);
     assert_eq!(calls[1].access_key_id, "ASIAANYWHERE0");
     assert_eq!(calls[1].parameter("SourceIdentity"), None);
@@ -82,7 +82,7 @@ async fn a_grant_of_the_identitys_own_role_enters_it_directly() {
         "arn:aws:sts::111122223333:assumed-role/alter/7"
     );
     assert_eq!(anywhere.calls()[0].body["durationSeconds"], 43_200);
-    assert!(sts.calls().is_empty());
+    assert!(sts.others().is_empty());
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_certificate_that_cannot_be_used_is_named_and_not_shown() {
         assert_eq!(error.category(), category, "{error}");
         assert!(error.to_string().contains(text), "{error}");
         assert_eq!(error.retry(), Retry::Later(Duration::from_mins(1)));
-        assert!(anywhere.calls().is_empty() && sts.calls().is_empty());
+        assert!(anywhere.calls().is_empty() && sts.others().is_empty());
     }
 }
 

@@ -129,13 +129,14 @@ pub(crate) fn project(
         observed_generation: generation,
     };
     match found {
-        Found::Caller { account_id, arn } if caller::is_root(arn) => {
-            let finding = finding(false, reason::ROOT_USER, root(arn));
-            status(finding, Some((account_id, arn)))
-        }
         Found::Caller { account_id, arn } => {
-            let message = format!("AWS knows the operator as {arn}");
-            let finding = finding(true, reason::IDENTIFIED, message);
+            let finding = caller::refuse_root(arn).map_or_else(
+                || {
+                    let message = format!("AWS knows the operator as {arn}");
+                    finding(true, reason::IDENTIFIED, message)
+                },
+                |why| finding(false, reason::ROOT_USER, why),
+            );
             status(finding, Some((account_id, arn)))
         }
         Found::Failed { reason, .. }
@@ -152,13 +153,6 @@ pub(crate) fn project(
             status(finding(false, reason, (*message).to_owned()), None)
         }
     }
-}
-
-fn root(arn: &str) -> String {
-    format!(
-        "AWS knows the operator as {arn}, an account's root user, through which Alter issues nothing: make an \
-         IAM user or role for it, and delete the root user's access key"
-    )
 }
 
 /// Since when AWS knows the operator as that principal.

@@ -1,6 +1,6 @@
 //! Whether AWS is to be told of a revocation, and what a grant's status says about it: decided over plain values.
 
-use crate::{failures::Failure, grant::allowance::AT_ONCE};
+use crate::failures::Failure;
 use alter_crds::{
     AwsGrantStatus,
     condition::{self, Finding, REVOKED_AT_AWS, reason},
@@ -8,7 +8,10 @@ use alter_crds::{
     revocation::{NotTold, Order},
 };
 use alter_issuer::lookup::Lookup;
-use alter_policy::revocation::{is_alive, second};
+use alter_policy::{
+    allowance::SESSIONS_AT_ONCE,
+    revocation::{is_alive, second},
+};
 use alter_protocol::session::rfc3339;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -139,7 +142,7 @@ fn too_many(at: Timestamp) -> Plan {
     Plan::NotTold {
         reason: reason::TOO_MANY_ISSUES,
         message: format!(
-            "more than {AT_ONCE} revocations in a short while, as annotation {REVOKE_BEFORE} keeps changing: find who does that; AWS \
+            "more than {SESSIONS_AT_ONCE} revocations in a short while, as annotation {REVOKE_BEFORE} keeps changing: find who does that; AWS \
              is told of the next at {}",
             rfc3339(at)
         ),
