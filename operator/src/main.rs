@@ -1,5 +1,8 @@
 //! `alter-operator`: sessions for grants, and the webhook's certificate.
 
+// The futures of a call to AWS nest deeper than the default lets the compiler look.
+#![recursion_limit = "256"]
+
 use alter_operator::{app, args::Args};
 use alter_runtime::{logging, shutdown, tls};
 use clap::Parser;
