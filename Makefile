@@ -7,7 +7,7 @@ HOSTS = sigv4/src/hosts/generated.rs
 PAGES = cli/generated
 
 .DEFAULT_GOAL := help
-.PHONY: checkout help demo demo-clean test unit lint crds check-crds tables check-tables botocore pages check-pages chart sdks deny e2e e2e-clean images push bench clean-cache
+.PHONY: checkout help demo demo-clean test unit lint crds check-crds tables check-tables botocore pages check-pages chart command fuzz sdks deny e2e e2e-clean images push bench clean-cache
 
 # Checkouts that share the target folder look the same to Cargo but for their files' times: the one that comes anew is newer.
 checkout:
@@ -67,6 +67,12 @@ botocore: ## Takes hosts and operations from a release of botocore: make botocor
 chart: checkout ## Tests of the chart
 	@e2e/cluster/tools helm
 	@charts/tests/run
+
+command: checkout ## The command's tokens against the vendors' packages, and the README's examples against MiniStack
+	@e2e/command/run
+
+fuzz: checkout ## Looks for inputs that break hosts, signatures or tokens: make fuzz FUZZ_SECONDS=600 for each (60)
+	@sigv4/fuzz/run $(FUZZ_SECONDS)
 
 sdks: checkout ## Five SDKs take credentials from an agent on loopback
 	@e2e/sdks/run
