@@ -97,7 +97,7 @@ impl Keeper {
         }
         loop {
             let wait = match self.pass(&there).await {
-                Ok(()) | Err(BrokerCaError::Fenced(_)) => {
+                Ok(()) | Err(BrokerCaError::Fenced(Fenced::NotLeading)) => {
                     failures = 0;
                     AT_LEAST_EVERY
                 }
@@ -150,8 +150,14 @@ impl Keeper {
                     Ok(())
                 }
             };
-            if let Err(error) = written {
-                failed = Some(error);
+            match written {
+                Ok(()) => {}
+                Err(error @ BrokerCaError::Fenced(Fenced::NotLeading)) => {
+                    // What failed before is no less so.
+                    failed.get_or_insert(error);
+                    break;
+                }
+                Err(error) => failed = Some(error),
             }
         }
         failed.map_or(Ok(()), Err)

@@ -72,11 +72,10 @@ where
         Ok(Ok(_)) => Ok(true),
         Ok(Err(kube::Error::Api(answer))) if is_gone(&answer) => Ok(false),
         Ok(Err(source)) => Err(failed(source)),
-        // This process's own to try again.
-        Err(Fenced) if fence.is_open() => Err(failed(kube::Error::Service(
+        Err(Fenced::TooSlow) => Err(failed(kube::Error::Service(
             "no answer in time".to_owned().into(),
         ))),
-        Err(Fenced) => Ok(false),
+        Err(Fenced::NotLeading) => Ok(false),
     }
 }
 

@@ -154,7 +154,7 @@ impl Keeper {
                     failures = 0;
                     wait
                 }
-                Err(CertificateError::Fenced(_)) => AT_LEAST_EVERY,
+                Err(CertificateError::Fenced(Fenced::NotLeading)) => AT_LEAST_EVERY,
                 Err(error) => {
                     tracing::error!(%error, "the webhook's certificate was not kept");
                     failures += 1;

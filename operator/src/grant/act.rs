@@ -1,7 +1,7 @@
 //! Doing what a plan says about a grant.
 
 use super::{
-    observe::{Decision, Known, Unseen},
+    observe::{Decision, Known, Unseen, is_overtaken},
     plan::{Existing, Left, Plan, Why, failed, not_taken_away, refresh_at},
     status::ended,
     turns::Turn,
@@ -56,6 +56,8 @@ pub(crate) struct Act<'a, S> {
 enum NoSession {
     /// This process no longer leads.
     Fenced,
+    /// What was known when AWS was asked has changed: the change brings another look.
+    Overtaken,
     /// A condition's reason, a message for people, and when to try again.
     Failed(&'static str, String, Retry),
 }
@@ -70,7 +72,7 @@ impl From<WriteError> for NoSession {
 }
 
 impl<S: Sessions> Act<'_, S> {
-    /// Does it; none where this process stopped leading meanwhile.
+    /// Does it; none where this process stopped leading meanwhile, or what it is about changed.
     pub(crate) async fn run(&self, decision: Decision) -> Option<Outcome> {
         let Decision {
             plan,
@@ -131,7 +133,7 @@ impl<S: Sessions> Act<'_, S> {
     ) -> Option<Outcome> {
         let served = match self.obtain(live, turn).await {
             Ok(facts) => facts,
-            Err(NoSession::Fenced) => return None,
+            Err(NoSession::Fenced | NoSession::Overtaken) => return None,
             Err(NoSession::Failed(reason, message, retry)) => {
                 let failure = self.note(reason, message, retry);
                 let plan = failed(&secret, &failure, clock::now());
@@ -167,6 +169,8 @@ impl<S: Sessions> Act<'_, S> {
         if repeated.is_none() {
             self.context.allowances.take(&self.uid(), clock::now());
         }
+        // AWS issued it no sooner, so that none from before a cut is taken for one from after.
+        let asked_at = clock::now();
         let answer = self.context.sessions.issue(identity, self.grant).await;
         drop(turn);
         let issued = answer.map_err(|error| {
@@ -175,14 +179,16 @@ impl<S: Sessions> Act<'_, S> {
             }
             NoSession::Failed(error.category(), error.to_string(), error.retry())
         })?;
-        // 2. One that is of use.
-        let now = clock::now();
-        if !issued.session.is_valid(now) {
+        // 2. One that is of use, and not taken away while AWS took its time.
+        if !issued.session.is_valid(clock::now()) {
             return Err(already_expired(&issued));
+        }
+        if is_overtaken(self.grant, digest, self.context) {
+            return Err(NoSession::Overtaken);
         }
         // 3. Into the Secret, all keys in one write.
         let (session, arn) = (&issued.session, &issued.assumed_role_arn);
-        let body = body::serving(self.grant, session, arn, digest, now);
+        let body = body::serving(self.grant, session, arn, digest, asked_at);
         drop(issued);
         let facts = self.write(body, live).await?;
         // 4. As it was written: where something else goes on changing it, each look would issue anew.

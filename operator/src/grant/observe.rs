@@ -114,6 +114,28 @@ pub(crate) fn know<S>(grant: &AwsGrant, context: &Context<S>) -> Known {
     }
 }
 
+/// Whether by now another session is wanted than the one of this digest, or none.
+pub(crate) fn is_overtaken<S>(asked: &AwsGrant, digest: &str, context: &Context<S>) -> bool {
+    let namespace = asked.namespace().unwrap_or_default();
+    let key = ObjectRef::new(&asked.name_any()).within(&namespace);
+    let kept = context.grants.get(&key);
+    let Some(Ok(grant)) = kept.map(|own| own.read()) else {
+        return true;
+    };
+    let known = know(&grant, context);
+    let is_another = match &known.lookup {
+        Lookup::Ready { digest: own, .. } => own != digest,
+        Lookup::Denied(_) => true,
+        // Nothing new is asked for meanwhile; what was had is of the grant as it stands.
+        _ => false,
+    };
+    is_another
+        || known.deleting
+        || grant.spec.suspend
+        || grant.spec.store != asked.spec.store
+        || grant.uid() != asked.uid()
+}
+
 fn pause_of(grant: &AwsGrant, in_use: Option<bool>) -> Pause {
     let status = grant.status.as_ref();
     let refreshed = status.and_then(|own| condition::find(&own.conditions, REFRESHED));

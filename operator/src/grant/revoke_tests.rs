@@ -1,9 +1,9 @@
 //! Sessions from before a time that a grant's annotation names, whole looks.
 
-use crate::grant::world::{SECRET, World, reasons, status_of};
+use crate::grant::world::{SECRET, SLOW, World, reasons, status_of};
 use alter_crds::names::{
     grant::REVOKE_BEFORE,
-    secret::{REVOKED_AT, REVOKED_REASON},
+    secret::{EXPIRATION, ISSUED_AT, REVOKED_AT, REVOKED_REASON},
 };
 use alter_protocol::session::rfc3339;
 use jiff::{SignedDuration, Timestamp};
@@ -91,4 +91,40 @@ async fn where_no_new_session_is_to_be_had_the_old_one_still_goes() {
     let status = running.status();
     assert_eq!(reasons(&status)[0].1, "False");
     assert_eq!(status.expiration, None);
+}
+
+#[tokio::test]
+async fn a_session_counts_as_issued_when_it_was_asked_for() {
+    let mut world = World::new();
+    world.grant.spec.identity = SLOW.to_owned();
+    let seen = world.look().await;
+    let lines = seen.log.lines();
+    let written = lines
+        .iter()
+        .position(|line| line.starts_with("POST") && line.contains("/secrets"));
+    let asked = seen.log.at(written.unwrap());
+    let time = |key: &str| -> Timestamp {
+        let text = asked.body["metadata"]["annotations"][key].as_str().unwrap();
+        text.parse().unwrap()
+    };
+    // STS gave it an hour from when it answered.
+    let life = time(EXPIRATION).duration_since(time(ISSUED_AT));
+    assert!(life > SignedDuration::from_hours(1), "{life}");
+}
+
+#[tokio::test]
+async fn a_session_that_comes_after_the_grant_was_suspended_is_not_written() {
+    let mut world = World::new();
+    let asked = world.grant.clone();
+    // The cache knows more than the look began with.
+    world.grant.spec.suspend = true;
+    let running = world.start();
+    running.look(&asked).await;
+    assert_eq!(running.sessions(), 1);
+    assert_eq!(running.log.lines(), [] as [&str; 0]);
+    world.grant.spec.suspend = false;
+    world.grant.spec.region = "eu-west-1".to_owned();
+    let running = world.start();
+    running.look(&asked).await;
+    assert_eq!(running.log.lines(), [] as [&str; 0]);
 }

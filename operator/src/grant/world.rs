@@ -54,6 +54,8 @@ pub(super) const SLOTS: u16 = 4;
 pub(super) const HANGING: &str = "hanging";
 /// An identity whose service account is gone.
 pub(super) const LOST: &str = "lost";
+/// The identity whose STS answers in the second after it was asked.
+pub(super) const SLOW: &str = "slow";
 
 /// AWS: a session of an hour each time, a refusal, or silence.
 #[derive(Default)]
@@ -68,6 +70,12 @@ impl Sessions for Arc<Aws> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if identity.metadata.name.as_deref() == Some(HANGING) {
             std::future::pending::<()>().await;
+        }
+        if identity.metadata.name.as_deref() == Some(SLOW) {
+            let asked_at = clock::now().as_second();
+            while clock::now().as_second() == asked_at {
+                tokio::task::yield_now().await;
+            }
         }
         if identity.metadata.name.as_deref() == Some(LOST) {
             return Err(IssueError::ServiceAccountMissing {
@@ -251,7 +259,7 @@ impl World {
                 other.metadata.name = Some(name.to_owned());
                 other
             };
-            for identity in [named(HANGING), named(LOST), identity] {
+            for identity in [named(HANGING), named(LOST), named(SLOW), identity] {
                 writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(identity))));
             }
         }

@@ -9,10 +9,16 @@ use std::{
 };
 use tokio::{sync::watch, time::Instant};
 
-/// Not the leader, or no longer.
+/// Why a call was not made, or given up on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this replica does not lead: the one that does will write")]
-pub(crate) struct Fenced;
+pub(crate) enum Fenced {
+    /// Not the leader, or no longer.
+    #[error("this replica does not lead: the one that does will write")]
+    NotLeading,
+    /// Leads still, so that no other will do it.
+    #[error("the API server did not answer in time; Alter asks again by itself")]
+    TooSlow,
+}
 
 /// Whether this process may write. Clones share one state.
 #[derive(Clone, Debug)]
@@ -71,8 +77,15 @@ impl Fence {
     /// Runs a call that changes something, if this process leads, and gives up on it before another may
     /// lead.
     pub(crate) async fn run<F: Future>(&self, call: F) -> Result<F::Output, Fenced> {
-        let left = self.left().ok_or(Fenced)?;
-        tokio::time::timeout(left, call).await.map_err(|_| Fenced)
+        let left = self.left().ok_or(Fenced::NotLeading)?;
+        let answer = tokio::time::timeout(left, call).await;
+        answer.map_err(|_| {
+            if self.is_open() {
+                Fenced::TooSlow
+            } else {
+                Fenced::NotLeading
+            }
+        })
     }
 
     /// Tells when leadership changes. The fence itself is what counts.
@@ -100,12 +113,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn closes_by_itself_when_renewals_stop() {
         let fence = Fence::new();
-        assert_eq!(fence.run(async {}).await, Err(Fenced));
+        assert_eq!(fence.run(async {}).await, Err(Fenced::NotLeading));
         fence.open(Instant::now(), wall());
         assert_eq!(fence.run(async { 1 }).await, Ok(1));
         tokio::time::advance(START_WITHIN).await;
         assert!(!fence.is_open());
-        assert_eq!(fence.run(async {}).await, Err(Fenced));
+        assert_eq!(fence.run(async {}).await, Err(Fenced::NotLeading));
     }
 
     #[tokio::test(start_paused = true)]
@@ -114,8 +127,27 @@ mod tests {
         let renewed = Instant::now();
         fence.open(renewed, wall());
         tokio::time::advance(START_WITHIN.saturating_sub(Duration::from_secs(1))).await;
-        assert_eq!(fence.run(std::future::pending::<()>()).await, Err(Fenced));
+        assert_eq!(
+            fence.run(std::future::pending::<()>()).await,
+            Err(Fenced::NotLeading)
+        );
         assert!(renewed.elapsed() < super::super::state::DURATION);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_hangs_while_the_lease_is_renewed_is_this_replicas_to_make_again() {
+        let fence = Fence::new();
+        fence.open(Instant::now(), wall());
+        let renewals = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                fence.open(Instant::now(), wall());
+            }
+        };
+        tokio::select! {
+            answer = fence.run(std::future::pending::<()>()) => assert_eq!(answer, Err(Fenced::TooSlow)),
+            () = renewals => {}
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ use crate::{
         cache::{GrantName, name_of, named},
         controller::bring,
     },
+    lease::Fenced,
 };
 use alter_crds::{
     answer::InWords,
@@ -276,7 +277,7 @@ impl<S> Search<S> {
             Ok(Outcome::NotNow) => {
                 tracing::info!(namespace, pod, "a disruption budget keeps the pod for now");
             }
-            Ok(Outcome::Gone) | Err(EvictError::Fenced(_)) => {}
+            Ok(Outcome::Gone) | Err(EvictError::Fenced(Fenced::NotLeading)) => {}
             Err(error) => tracing::warn!(%error, "a pod without its agent was not evicted"),
         }
     }

@@ -273,7 +273,7 @@ impl Writer {
     /// A write that was cut off while this process goes on leading is its own to try again: no other will.
     async fn run<F: Future>(&self, secret: &str, call: F) -> Result<F::Output, WriteError> {
         match self.fence.run(call).await {
-            Err(Fenced) if self.fence.is_open() => Err(WriteError::Slow {
+            Err(Fenced::TooSlow) => Err(WriteError::Slow {
                 secret: secret.to_owned(),
             }),
             answer => Ok(answer?),
