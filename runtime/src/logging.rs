@@ -48,10 +48,15 @@ where
     }
 }
 
+/// Prints the whole answer of an API server that cannot be read, as a warning: a Secret, a token. The error says
+/// what cannot be read.
+const PRINTS_ANSWERS: &str = "kube_client::client";
+
 /// At trace, libraries print the requests and headers that they handle: other people's keys. No filter
 /// that someone sets while looking for a fault brings those out.
 fn is_shown(metadata: &Metadata<'_>) -> bool {
-    *metadata.level() <= Level::DEBUG || metadata.target().starts_with("alter")
+    let target = metadata.target();
+    target.starts_with("alter") || (*metadata.level() <= Level::DEBUG && target != PRINTS_ANSWERS)
 }
 
 #[cfg(test)]
@@ -102,6 +107,26 @@ mod tests {
         let text = Lines::of(LogFormat::Text, || tracing::info!(grant = "a/b", "issued"));
         assert!(text.contains("issued grant=\"a/b\""), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_cannot_be_read_is_not_printed() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let own = layer(LogFormat::Text, false, move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(own);
+        let _logs = tracing::subscriber::set_default(subscriber);
+        let service = tower::service_fn(|_: hyper::Request<kube::client::Body>| async {
+            let body = kube::client::Body::from(br#"{"hunter2": "#.to_vec());
+            Ok::<_, std::convert::Infallible>(hyper::Response::new(body))
+        });
+        let client = kube::Client::new(service, "default");
+        let request = hyper::Request::get("/api").body(Vec::new()).unwrap();
+        let answer = client.request::<serde_json::Value>(request).await;
+        assert!(matches!(answer, Err(kube::Error::SerdeError(_))));
+        tracing::warn!("own");
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("own") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]

@@ -24,7 +24,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// How long the TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE: Duration = Duration::from_secs(3);
+/// The same once the connection is told to end: whoever is at it gets through, and whoever stalls it does not stay.
+const LAST_HANDSHAKE: Duration = Duration::from_millis(500);
 /// How long a request's head may take, and a connection idle before it. What is sent at the moment of closing
 /// fails, so this is no shorter than it must be.
 const IDLE: Duration = Duration::from_secs(30);
@@ -66,7 +68,7 @@ pub fn accepted(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStrea
 /// request. `full` is called for each connection that finds no place.
 ///
 /// Where all of the places are taken the next connection waits, and those that are there end: the idle at once,
-/// the others with their next answer, or soon. So nobody keeps others out by holding connections.
+/// the others with their next answer, or soon, and who has not finished the TLS handshake sooner still. So nobody keeps others out by holding connections.
 pub async fn serve<S>(
     mut accepted: impl Stream<Item = io::Result<S>> + Unpin,
     tls: TlsAcceptor,
@@ -123,7 +125,16 @@ async fn converse<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await else {
+    let told_for_a_while = async {
+        told.cancelled().await;
+        tokio::time::sleep(LAST_HANDSHAKE).await;
+    };
+    let shaken = tokio::select! {
+        answer = tls.accept(stream) => answer.ok(),
+        () = tokio::time::sleep(HANDSHAKE) => None,
+        () = told_for_a_while => None,
+    };
+    let Some(stream) = shaken else {
         tracing::debug!("a caller did not finish the TLS handshake");
         return;
     };

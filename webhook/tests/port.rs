@@ -144,7 +144,7 @@ async fn whoever_says_nothing_or_half_of_it_is_not_listened_to_for_ever() {
     let port = listen(8);
     // No handshake.
     let silent = port.knock();
-    assert!(closed_after(silent).await <= 10);
+    assert!(closed_after(silent).await <= 3);
     // No head, and half of one.
     let mut half = port.connect().await;
     half.write_all(b"POST / HTTP/1.1\r\nHo").await.unwrap();
@@ -182,6 +182,24 @@ async fn whoever_holds_all_places_keeps_nobody_out() {
     assert_eq!(closed_after(idle).await, 0);
     // And the one that sends nothing more soon after.
     assert!(closed_after(half).await <= 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_stalls_the_handshake_goes_before_whoever_finished_it() {
+    let port = listen(4);
+    let mut honest = port.connect().await;
+    let stalled = [port.knock(), port.knock(), port.knock()];
+    let started = Instant::now();
+    let mut next = port.connect().await;
+    assert!(port.full() && started.elapsed() < Duration::from_secs(1));
+    // The one that got through is heard still.
+    honest.write_all(&question("bedrock")).await.unwrap();
+    assert_eq!(status(&mut honest).await, Some(200));
+    next.write_all(&question("bedrock")).await.unwrap();
+    assert_eq!(status(&mut next).await, Some(200));
+    for one in stalled {
+        assert_eq!(closed_after(one).await, 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
