@@ -152,7 +152,7 @@ impl Cluster {
 impl Fillers {
     /// Watches all of it in tasks of their own until `shutdown`.
     pub fn watch(self, client: &Client, scope: &Scope, shutdown: &CancellationToken) {
-        let plain = Config::default().page_size(100);
+        let plain = Config::default().page_size(watch::PAGE);
         let asks = format!("{BROKER}={BROKER_ASKS}");
         // Pods that have ended leave the watch, as if they were deleted.
         let pods = plain.clone().labels(&asks).fields(LIVING);

@@ -364,6 +364,7 @@ pub struct AwsIdentityStatus {
     pub arn: Option<String>,
     /// The principal that AWS says the broker is, where the identity allows it; the broker writes this field, and no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
     pub broker_arn: Option<String>,
     /// Since when AWS says that `arn` is the operator; sessions of one role are one principal.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,7 @@ use alter_aws::{Class, Iam, IamError, RolePolicy, RoleRequest};
 use alter_crds::{condition::reason, field::FieldError, revocation::Order};
 use alter_policy::{
     arn::RoleArn,
+    name::REVOCATION_SESSION,
     revocation::{Denial, DocumentError, Edit, edit},
     session_policy::SessionPolicy,
 };
@@ -23,8 +24,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What AWS's logs show.
-const SESSION_NAME: &str = "alter.revocation";
 /// Life of the session, in seconds: the shortest that STS gives.
 const SESSION_SECONDS: i32 = 900;
 /// IAM may answer with what stood there before: what was written is kept in mind until it surely is known everywhere.
@@ -192,7 +191,7 @@ fn request(order: &Order) -> RoleRequest {
     });
     RoleRequest {
         role_arn: order.revocation_role_arn.clone(),
-        session_name: SESSION_NAME.to_owned(),
+        session_name: REVOCATION_SESSION.to_owned(),
         duration_seconds: SESSION_SECONDS,
         external_id: None,
         source_identity: None,

@@ -85,7 +85,7 @@ impl Keeper {
         let (there, writer) = reflector::store();
         let named = watcher::Config::default()
             .fields(&format!("metadata.name={}", broker::CA_CONFIG_MAP))
-            .page_size(100);
+            .page_size(watch::PAGE);
         let there_changes = watch::follow::<ConfigMap>(&self.client, &self.scope, &named);
         let mut there_changes = std::pin::pin!(told(there_changes.reflect(writer)));
         let mut secret_changes = std::pin::pin!(told(self.secret_changes()));

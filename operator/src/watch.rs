@@ -76,7 +76,7 @@ pub(crate) fn heard<T>(of: &'static str, event: watcher::Result<T>) -> Option<T>
 
 /// Lists in pages small enough not to outweigh the cache that they fill.
 pub(crate) fn paged() -> watcher::Config {
-    watcher::Config::default().page_size(100)
+    watcher::Config::default().page_size(alter_runtime::watch::PAGE)
 }
 
 /// Leaves out what no decision needs: at ten thousand grants it would be most of the memory.

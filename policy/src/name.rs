@@ -32,8 +32,18 @@ pub const fn is_session_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '=' | ',' | '.' | '@' | '-')
 }
 
-/// `RoleSessionName`.
+/// The session name by which Alter assumes a role for revocations, and nobody's grant another: that role's trust
+/// policy asks for it.
+pub const REVOCATION_SESSION: &str = "alter.revocation";
+
+/// `RoleSessionName`, as grants and identities may choose it.
 pub fn check_session_name(text: &str) -> Result<(), NameError> {
+    check(
+        text != REVOCATION_SESSION,
+        text,
+        "session name to choose",
+        "another: Alter takes it for revocations",
+    )?;
     let valid = (2..=64).contains(&text.len()) && text.chars().all(is_session_char);
     check(
         valid,
@@ -151,7 +161,17 @@ mod tests {
         for good in ["ab", "alter.team-a.bedrock", "a=b,c+d@e_f", &"x".repeat(64)] {
             assert_eq!(check_session_name(good), Ok(()), "{good}");
         }
-        for bad in ["", "a", "a b", "a:b", "a/b", "ä-name", &"x".repeat(65)] {
+        let long = "x".repeat(65);
+        for bad in [
+            "",
+            "a",
+            "a b",
+            "a:b",
+            "a/b",
+            "ä-name",
+            &long,
+            REVOCATION_SESSION,
+        ] {
             assert!(check_session_name(bad).is_err(), "{bad}");
         }
     }

@@ -82,7 +82,12 @@ pub enum TemplateError {
 /// The session name under which an identity enters a role of its own.
 #[must_use]
 pub fn own_session_name(identity: &str) -> String {
-    cut(format!("alter.{identity}"), SESSION_NAME_LIMIT)
+    let own = format!("alter.{identity}");
+    if own == name::REVOCATION_SESSION {
+        // No name of an identity has the sign.
+        return format!("{own}=");
+    }
+    cut(own, SESSION_NAME_LIMIT)
 }
 
 /// A session name, cut to 64 characters.

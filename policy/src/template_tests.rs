@@ -15,6 +15,8 @@ fn an_identity_has_a_session_name_of_its_own() {
     let long = own_session_name(&"x".repeat(253));
     assert_eq!(name::check_session_name(&long), Ok(()));
     assert_ne!(long, own_session_name(&"x".repeat(252)));
+    let named_so = own_session_name("revocation");
+    assert_eq!(name::check_session_name(&named_so), Ok(()));
 }
 
 #[test]

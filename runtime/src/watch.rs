@@ -12,6 +12,10 @@ use kube::{
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, fmt::Debug, str::FromStr};
 
+/// Objects are listed in pages of so many. A page is read whole, and their authors may fill each to more than a
+/// megabyte.
+pub const PAGE: u32 = 20;
+
 /// Which namespaces a program watches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Scope {

@@ -223,7 +223,7 @@ fn strip_to_labels(metadata: &mut ObjectMeta) {
 }
 
 fn pages() -> watcher::Config {
-    watcher::Config::default().page_size(100)
+    watcher::Config::default().page_size(watch::PAGE)
 }
 
 fn watch_all<K>(

@@ -23,6 +23,7 @@ use alter_crds::{
     condition::reason,
     names::pod::{AGENT_CONTAINER, INJECTED, LIVING},
 };
+use alter_runtime::watch::PAGE;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::{
     Client, Error, Resource,
@@ -33,8 +34,6 @@ use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// Pods are listed in pages of so many.
-const PAGE: u32 = 250;
 /// A pass that failed is made again after this, or sooner where passes are closer.
 const RETRY: Duration = Duration::from_mins(1);
 

@@ -91,7 +91,7 @@ async fn orphans_are_found_page_by_page_counted_and_told_of_once() {
         "{query}"
     );
     assert!(
-        query.contains("limit=250") && query.contains("status.phase"),
+        query.contains("limit=20") && query.contains("status.phase"),
         "{query}"
     );
     let event = log.at(3).body;

@@ -1,5 +1,6 @@
 //! Revocations at AWS: what is out already is denied by a policy on its role.
 
+mod line;
 pub(crate) mod plan;
 pub(crate) mod queue;
 

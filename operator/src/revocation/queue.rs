@@ -1,7 +1,7 @@
 //! Revocations on their way to AWS, which nothing waits for: a look hands one over, and another look finds what came
 //! of it.
 
-use super::plan::Attempt;
+use super::{line::Line, plan::Attempt};
 use crate::{
     clock,
     context::{Context, Sessions},
@@ -10,7 +10,7 @@ use crate::{
 };
 use alter_crds::{AwsIdentity, condition::reason, revocation::Order};
 use alter_issuer::Retry;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// So many are told at a time; each of an identity waits for its budget too.
+/// So many are told at a time, one of each namespace; each of an identity waits for its budget too.
 const AT_ONCE: usize = 8;
 /// After one that took longer than this process may lead.
 const RETRY: Retry = Retry::Backoff {
@@ -134,9 +134,32 @@ pub(crate) async fn run<S: Sessions>(
     jobs: impl Stream<Item = Job> + Send,
     shutdown: CancellationToken,
 ) {
-    jobs.take_until(shutdown.cancelled_owned())
-        .for_each_concurrent(AT_ONCE, |job| tell(&context, job))
-        .await;
+    let mut jobs = std::pin::pin!(jobs.take_until(shutdown.cancelled_owned()));
+    let (mut line, mut underway, mut ends) = (Line::default(), FuturesUnordered::new(), false);
+    loop {
+        while underway.len() < AT_ONCE
+            && let Some((namespace, job)) = line.next()
+        {
+            underway.push(tell(&context, job).map(move |()| namespace));
+        }
+        tokio::select! {
+            job = jobs.next(), if !ends => {
+                if let Some(job) = job {
+                    let name = job.name.clone();
+                    line.join(namespace_of(&name), job);
+                } else {
+                    ends = true;
+                    line = Line::default();
+                }
+            }
+            Some(namespace) = underway.next() => line.done(&namespace),
+            else => return,
+        }
+    }
+}
+
+fn namespace_of(name: &str) -> &str {
+    name.split_once('/').map_or("", |(namespace, _)| namespace)
 }
 
 /// Tells AWS of one; the grant is looked at again.
