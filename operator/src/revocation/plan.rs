@@ -87,9 +87,7 @@ pub(crate) fn plan(input: &Input<'_>) -> Plan {
     if input.now < cut {
         return Plan::Ahead(cut);
     }
-    // One from ahead is not what this operator wrote.
-    let denied = input.denied.filter(|at| *at <= second(input.now));
-    if denied.is_some_and(|at| second(cut) <= at) {
+    if input.denied.is_some_and(|at| second(cut) <= at) {
         return Plan::Stands;
     }
     if let Some(Attempt::Done(message)) = input.attempt {
